@@ -1,0 +1,180 @@
+"""Vision models of timm: ``timm:resnet50.a1_in1k``, ``timm:hf-hub:org/name@revision``, ``timm:local-dir:/folder``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hubscout._optional import require
+from hubscout.errors import CandidateError, MissingExtraError
+from hubscout.models import torch_runtime
+from hubscout.models.address import Address
+from hubscout.models.card import EncodedBatch, Encoder, ModelCard
+from hubscout.models.hub import Snapshot, hub_is_reachable, locate, quiet_hub
+from hubscout.models.loading import LoadRequest, check_options, unused_pooling
+from hubscout.models.weights import SAFETENSORS, read_state_dict
+
+_DESCRIBED = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
+
+
+class TimmEncoder:
+    """A timm model with its own evaluation transform.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Its facts.
+    transform : callable
+        From a picture to a tensor of shape (channels, height, width).
+    run : callable
+        From a batch to (features, logits or None), see `hubscout.models.torch_runtime.split_head`.
+    """
+
+    def __init__(self, card: ModelCard, transform: Callable[[Any], Any], run: Callable[[Any], Any]) -> None:
+        self.card = card
+        self._transform = transform
+        self._run = run
+
+    def prepare(self, sample: Any) -> Any:
+        """Transform one picture with the model's own evaluation transform."""
+        return self._transform(sample)
+
+    def encode(self, prepared: Sequence[Any]) -> EncodedBatch:
+        """Run the trunk and the head once over a batch."""
+        import torch
+
+        with torch_runtime.forward_pass():
+            features, logits = self._run(torch.stack(list(prepared)).to(self.card.device))
+            return EncodedBatch(
+                torch_runtime.to_numpy(torch_runtime.pool_map(features)),
+                None if logits is None else torch_runtime.to_numpy(logits),
+            )
+
+
+def load(address: Address, request: LoadRequest) -> Encoder:
+    """Load a timm model. See `hubscout.models.loading.load_encoder`."""
+    check_options(address, ())
+    if not address.is_local:
+        hub_is_reachable()  # before timm imports the hub's library, which reads the offline mode only once
+    timm = import_timm()
+    device = torch_runtime.choose_device(request.device)
+    model, pinned, identity, licence = _create(timm, address)
+    if len(getattr(model, "pretrained_cfg", {}).get("input_size") or (3, 0, 0)) != 3:
+        msg = f"timm model {address.name!r} states no input size of the form (channels, height, width)"
+        raise CandidateError(msg)
+    model = torch_runtime.ready(model, device)
+    config = timm.data.resolve_model_data_config(model)
+    run, width, n_classes = _try_out(model, config, device)
+    cfg = model.pretrained_cfg
+    card = ModelCard(
+        address=str(pinned),
+        identity=identity or torch_runtime.state_digest(model),
+        modality="image",
+        transform={"library": "timm", **{key: _plain(config.get(key)) for key in _DESCRIBED}},
+        feature_dim=width,
+        n_parameters=torch_runtime.count_parameters(
+            model, without=model.get_classifier() if n_classes else None
+        ),
+        source_classes=n_classes,
+        licence=licence or cfg.get("license"),
+        loader=f"timm {timm.__version__}",
+        device=device,
+        notes=unused_pooling(request),
+    )
+    return TimmEncoder(card, timm.data.create_transform(**config, is_training=False), run)
+
+
+def import_timm() -> Any:
+    """Import timm, and name the one installation fault that is common: torch and torchvision of different builds.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    MissingExtraError
+        When it is not installed, or torchvision does not match torch.
+    """
+    quiet_hub()
+    try:
+        timm = require("timm", "timm", "timm: addresses")
+        require("timm.data", "timm", "timm: addresses")
+    except RuntimeError as error:
+        if "torchvision" not in str(error):
+            raise
+        msg = (
+            "timm: addresses need torch and torchvision of one build, and the installed ones do not match; "
+            "reinstall both together: pip install --force-reinstall torch torchvision"
+        )
+        raise MissingExtraError(msg) from error
+    return timm
+
+
+def _create(timm: Any, address: Address) -> tuple[Any, Address, str | None, str | None]:
+    """Build the model; return it with its pinned address, identity (None: digest the state) and licence."""
+    if ":" in address.name:
+        snapshot = locate(address)
+        _check_weights(snapshot)
+        return (
+            timm.create_model(f"local-dir:{snapshot.path}", pretrained=True),
+            snapshot.address,
+            snapshot.identity,
+            snapshot.licence,
+        )
+    _check_name(timm, address.name)
+    cfg = timm.get_pretrained_cfg(address.name)
+    if cfg.hf_hub_id is None or cfg.custom_load:
+        return timm.create_model(address.name, pretrained=True), address, None, None
+    snapshot = locate(Address("timm", f"hf-hub:{cfg.hf_hub_id}", address.revision))
+    _check_weights(snapshot)
+    named = [file for file in snapshot.weights if file.name == cfg.hf_hub_filename]
+    file = named[0] if named else snapshot.weights[0]
+    # With the file given timm still applies the model's own key remapping, and asks the hub nothing.
+    model = timm.create_model(address.name, pretrained=True, pretrained_cfg_overlay={"file": str(file)})
+    revision = snapshot.address.revision or ""
+    return model, address.with_revision(revision), snapshot.identity, snapshot.licence
+
+
+def _check_weights(snapshot: Snapshot) -> None:
+    if not snapshot.weights:
+        msg = f"model {snapshot.address.name!r} holds no weights at this revision; fetch it again"
+        raise CandidateError(msg)
+    for file in snapshot.weights:
+        if file.suffix != SAFETENSORS:
+            read_state_dict(file)  # refuses what is not plain tensors, in our words, before timm opens it
+
+
+def _check_name(timm: Any, name: str) -> None:
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        near = difflib.get_close_matches(architecture, timm.list_models(), n=1)
+        advice = f"did you mean 'timm:{near[0]}'?" if near else "list them with: hubscout models 'timm:*'"
+        msg = f"timm has no model {architecture!r}; {advice}"
+        raise CandidateError(msg)
+    tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{architecture}.*")]
+    tags += [""] if timm.is_model_pretrained(architecture) else []
+    if not tags:
+        msg = f"timm model {architecture!r} comes without pre-trained weights; give a folder: timm:local-dir:/folder"
+        raise CandidateError(msg)
+    if tag and tag not in tags:
+        msg = f"timm model {architecture!r} has no weights {tag!r}; it has {', '.join(filter(None, tags))}"
+        raise CandidateError(msg)
+
+
+def _try_out(model: Any, config: dict[str, Any], device: str) -> tuple[Callable[[Any], Any], int, int | None]:
+    import torch
+
+    example = torch.rand(2, *config["input_size"], generator=torch.Generator().manual_seed(0)).to(device)
+    run = torch_runtime.split_head(model, example)
+    with torch_runtime.forward_pass():
+        features, logits = run(example)
+        width = int(torch_runtime.pool_map(features).shape[1])
+    return run, width, None if logits is None else int(logits.shape[1])
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+

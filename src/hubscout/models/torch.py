@@ -1,0 +1,319 @@
+"""A user's own torch module: ``torch:package.module:factory?weights=file.safetensors``.
+
+The factory is imported and called, so only name modules you trust. Query keys that are not settings of ours are passed
+to it as keyword arguments, read as JSON where they are JSON.
+
+Images (the default): the module has ``forward_features`` and ``forward_head(f, pre_logits=True)`` as timm's models do,
+or its ``forward`` returns the features. Text (``modality=text``): the module has ``tokenize(text) -> list[int]``, and
+``forward(ids, mask)`` takes two integer tensors of shape (b, tokens), padded on the right with 0, and returns
+(b, features), or (b, tokens, features), which is then pooled over the mask.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hubscout._optional import require
+from hubscout.errors import CandidateError, UsageError
+from hubscout.models import torch_runtime
+from hubscout.models.address import Address
+from hubscout.models.card import EncodedBatch, Encoder, ModelCard
+from hubscout.models.hub import quiet_hub
+from hubscout.models.image_transform import IMAGE_OPTIONS, ImageTransform, transform_from_options
+from hubscout.models.loading import LoadRequest, summarise, unused_pooling
+from hubscout.models.pooling import TOKEN_POOLINGS, pad, pool_tokens
+from hubscout.models.weights import file_digest, read_state_dict
+
+_OURS = ("weights", "modality", "max_length")
+_DEFAULT_MAX_LENGTH = 512
+
+
+class FactoryImageEncoder:
+    """A vision module made by a factory.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Its facts.
+    transform : ImageTransform
+        From a picture to an array.
+    run : callable
+        From a batch to (features, logits or None).
+    """
+
+    def __init__(self, card: ModelCard, transform: ImageTransform, run: Callable[[Any], Any]) -> None:
+        self.card = card
+        self._transform = transform
+        self._run = run
+
+    def prepare(self, sample: Any) -> npt.NDArray[np.float32]:
+        """Transform one picture."""
+        return self._transform(sample)
+
+    def encode(self, prepared: Sequence[npt.NDArray[np.float32]]) -> EncodedBatch:
+        """Run the module once over a batch."""
+        import torch
+
+        with torch_runtime.forward_pass():
+            features, logits = self._run(torch.from_numpy(np.stack(prepared)).to(self.card.device))
+            return EncodedBatch(
+                torch_runtime.to_numpy(features), None if logits is None else torch_runtime.to_numpy(logits)
+            )
+
+
+class FactoryTextEncoder:
+    """A text module made by a factory.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Its facts.
+    model : torch.nn.Module
+        With ``tokenize`` and ``forward(ids, mask)``.
+    max_length : int
+        Tokens beyond it are cut off.
+    pooling : {"cls", "mean", "last"}
+        Used when the module returns one vector a token.
+    """
+
+    def __init__(self, card: ModelCard, model: Any, max_length: int, pooling: str) -> None:
+        self.card = card
+        self._model = model
+        self._max_length = max_length
+        self._pooling = pooling
+
+    def prepare(self, sample: str) -> list[int]:
+        """Tokenize one text; at least one token, so that a mean over it exists."""
+        return [int(token) for token in self._model.tokenize(sample)][: self._max_length] or [0]
+
+    def encode(self, prepared: Sequence[list[int]]) -> EncodedBatch:
+        """Run the module once over a padded batch."""
+        import torch
+
+        ids, mask = (torch.from_numpy(array).to(self.card.device) for array in pad(prepared, 0))
+        with torch_runtime.forward_pass():
+            vectors = _first_tensor(self._model(ids, mask))
+            if vectors.ndim == 3:
+                vectors = pool_tokens(vectors, mask, self._pooling)
+            return EncodedBatch(torch_runtime.to_numpy(torch_runtime.pool_map(vectors)))
+
+
+def load(address: Address, request: LoadRequest) -> Encoder:
+    """Load a factory's module. See `hubscout.models.loading.load_encoder`."""
+    quiet_hub()
+    require("torch", "torch", "torch: addresses")
+    modality = address.options.get("modality", "image")
+    if modality not in ("image", "text"):
+        msg = f"modality must be image or text, got {modality!r}"
+        raise UsageError(msg)
+    factory = _find_factory(address.name)
+    ours = (*_OURS, *IMAGE_OPTIONS) if modality == "image" else _OURS
+    arguments = {key: _value(text) for key, text in address.options.items() if key not in ours}
+    device = torch_runtime.choose_device(request.device)
+    model = _build(address, factory, arguments)
+    identity, notes = _load_weights(model, address)
+    model = torch_runtime.ready(model, device)
+    facts = {
+        "library": "torch",
+        "factory": address.name,
+        "factory_digest": _source_digest(factory),
+        "arguments": arguments,
+    }
+    common = Common(str(address), identity, device, facts, notes)
+    build = _text_encoder if modality == "text" else _image_encoder
+    return build(address, request, model, common)
+
+
+class Common:
+    """What the card of both kinds of encoder states."""
+
+    def __init__(
+        self, address: str, identity: str, device: str, facts: dict[str, Any], notes: tuple[str, ...]
+    ) -> None:
+        self.address, self.identity, self.device, self.facts, self.notes = address, identity, device, facts, notes
+
+    def card(self, **rest: Any) -> ModelCard:
+        """Complete the card."""
+        import torch
+
+        transform = {**self.facts, **rest.pop("transform")}
+        notes = (*self.notes, *rest.pop("notes"))
+        return ModelCard(
+            address=self.address,
+            identity=self.identity,
+            device=self.device,
+            loader=f"torch {torch.__version__}",
+            transform=transform,
+            notes=notes,
+            **rest,
+        )
+
+
+def _image_encoder(address: Address, request: LoadRequest, model: Any, common: Common) -> Encoder:
+    import torch
+
+    stated = getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None)
+    config = stated if isinstance(stated, Mapping) else {}
+    transform, notes = transform_from_options(address.options, config)
+    shape = (2, transform.channels, transform.height, transform.width)
+    example = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(common.device)
+    run = _runner(model, example)
+    with torch_runtime.forward_pass():
+        features, logits = run(example)
+    head = model.get_classifier() if logits is not None else None
+    card = common.card(
+        modality="image",
+        transform=transform.to_dict(),
+        feature_dim=int(features.shape[1]),
+        n_parameters=torch_runtime.count_parameters(model, without=head),
+        source_classes=None if logits is None else int(logits.shape[1]),
+        notes=(*notes, *unused_pooling(request)),
+    )
+    return FactoryImageEncoder(card, transform, run)
+
+
+def _text_encoder(address: Address, request: LoadRequest, model: Any, common: Common) -> Encoder:
+    if not callable(getattr(model, "tokenize", None)):
+        msg = f"module of {address.name!r} must have tokenize(text) -> list of int for modality=text; add it"
+        raise CandidateError(msg)
+    stated = getattr(model, "max_len", None) or _DEFAULT_MAX_LENGTH
+    text = address.options.get("max_length", str(stated))
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        msg = f"max_length must be a positive number of tokens, got {text!r}"
+        raise UsageError(msg)
+    pooling = request.pooling or "mean"
+    if pooling not in TOKEN_POOLINGS:
+        msg = f"pooling of a torch: text model must be one of {', '.join(TOKEN_POOLINGS)}, got {pooling!r}"
+        raise UsageError(msg)
+    transform = {"max_length": int(text), "pooling": pooling}
+    probe = FactoryTextEncoder(
+        common.card(modality="text", transform=transform, feature_dim=0, notes=()), model, int(text), pooling
+    )
+    width = probe.encode([probe.prepare("a"), probe.prepare("a b")]).features.shape[1]
+    card = common.card(
+        modality="text",
+        transform=transform,
+        feature_dim=int(width),
+        n_parameters=torch_runtime.count_parameters(model),
+        notes=(),
+    )
+    return FactoryTextEncoder(card, model, int(text), pooling)
+
+
+def _runner(model: Any, example: Any) -> Callable[[Any], tuple[Any, Any]]:
+    if callable(getattr(model, "forward_features", None)) and callable(getattr(model, "forward_head", None)):
+        run = torch_runtime.split_head(model, example)
+    else:
+
+        def run(batch: Any) -> tuple[Any, Any]:
+            return _first_tensor(model(batch)), None
+
+    def pooled(batch: Any) -> tuple[Any, Any]:
+        features, logits = run(batch)
+        return torch_runtime.pool_map(features), logits
+
+    return pooled
+
+
+def _first_tensor(output: Any) -> Any:
+    """Find the features in what a module returned."""
+    import torch
+
+    for name in ("features", "pooler_output", "last_hidden_state"):
+        inner = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+        if isinstance(inner, torch.Tensor):
+            return inner
+    if isinstance(output, Mapping):
+        output = tuple(output.values())
+    if isinstance(output, list | tuple):
+        output = next((item for item in output if isinstance(item, torch.Tensor)), None)
+    if not isinstance(output, torch.Tensor):
+        msg = f"the module must return a tensor, or a tuple or dict that holds one, got {type(output).__name__}"
+        raise CandidateError(msg)
+    return output
+
+
+def _find_factory(name: str) -> Callable[..., Any]:
+    module_name, _, function = name.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # last, so that a file here cannot stand in for an installed library
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        msg = (
+            f"module {error.name!r} of address 'torch:{name}' cannot be found; "
+            "install it, or run in the folder that holds it"
+        )
+        raise CandidateError(msg) from error
+    factory = getattr(module, function, None)
+    if not callable(factory):
+        near = difflib.get_close_matches(function, dir(module), n=1)
+        advice = f"did you mean '{module_name}:{near[0]}'?" if near else "name a function or class that it defines"
+        msg = f"module {module_name!r} has no factory {function!r}; {advice}"
+        raise CandidateError(msg)
+    return factory  # type: ignore[no-any-return]
+
+
+def _build(address: Address, factory: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    import torch
+
+    try:
+        model = factory(**arguments)
+    except TypeError as error:
+        msg = f"factory {address.name!r} cannot be called with {sorted(arguments)}: {summarise(error)}"
+        raise CandidateError(msg) from error
+    if not isinstance(model, torch.nn.Module):
+        msg = f"factory {address.name!r} must return a torch.nn.Module, got {type(model).__name__}"
+        raise CandidateError(msg)
+    return model
+
+
+def _load_weights(model: Any, address: Address) -> tuple[str, tuple[str, ...]]:
+    file = address.options.get("weights")
+    if file is None:
+        note = "no weights= in the address: the parameters are those the factory set"
+        return torch_runtime.state_digest(model), (note,)
+    path = Path(file).expanduser()
+    state = read_state_dict(path)
+    missing, unexpected = model.float().load_state_dict(_fitting(model, state, path), strict=False)
+    if missing or unexpected:
+        msg = (
+            f"weights {str(path)!r} do not fit the module of {address.name!r}: {len(missing)} missing "
+            f"{list(missing)[:2]}, {len(unexpected)} unexpected {list(unexpected)[:2]}; check the factory's arguments"
+        )
+        raise CandidateError(msg)
+    return file_digest([path]), ()
+
+
+def _fitting(model: Any, state: dict[str, Any], path: Path) -> dict[str, Any]:
+    own = model.state_dict()
+    for name, tensor in state.items():
+        if name in own and own[name].shape != tensor.shape:
+            msg = (
+                f"weights {str(path)!r} do not fit the module: {name!r} has shape {tuple(tensor.shape)}, "
+                f"not {tuple(own[name].shape)}; check the factory's arguments"
+            )
+            raise CandidateError(msg)
+    return state
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _source_digest(factory: Callable[..., Any]) -> str | None:
+    """Digest the file the factory is written in, so that edited code is not taken for the same model."""
+    file = getattr(sys.modules.get(factory.__module__), "__file__", None)
+    return file_digest([Path(file)]) if file and Path(file).is_file() else None
