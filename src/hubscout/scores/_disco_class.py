@@ -1,0 +1,92 @@
+"""DISCO's class-covariance variant: one Gaussian for each class in each group of components."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hubscout._typing import Array, FloatArray
+from hubscout.stats import Spectrum, Statistics
+from hubscout.stats.gaussian import ridged, true_class_posterior
+from hubscout.stats.moments import segment_sums
+from hubscout.stats.namespace import like, namespace, to_numpy
+
+
+class ClassCovarianceModel:
+    """Posteriors under class covariances, in two passes over the coordinates of each group.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    spectrum : Spectrum
+    groups : list of slice
+    ridge : float
+        Times trace / s, added to each covariance.
+    log_determinant : bool
+        Whether -1/2 ln det of the covariance joins the logits.
+    """
+
+    def __init__(
+        self,
+        statistics: Statistics,
+        spectrum: Spectrum,
+        groups: list[slice],
+        ridge: float,
+        *,
+        log_determinant: bool,
+    ) -> None:
+        self.statistics, self.spectrum, self.groups = statistics, spectrum, groups
+        self.ridge, self.log_determinant = ridge, log_determinant
+        self.means = statistics.class_coordinates(spectrum)
+
+    def terms(self, ratios: FloatArray) -> FloatArray:
+        """Return each sample's true-class posterior, averaged over the groups with weights ``ratios``."""
+        terms = np.zeros(self.statistics.n_samples)
+        for group, ratio in zip(self.groups, ratios, strict=True):
+            terms += ratio * self._group_terms(group)
+        return terms
+
+    def _group_terms(self, group: slice) -> FloatArray:
+        statistics, means = self.statistics, self.means[:, group]
+        precisions, log_determinants = self._precisions(group)
+        shifted = np.einsum("cij,cj->ci", precisions, means)
+        offsets = np.log(statistics.priors) - 0.5 * np.einsum("ci,ci->c", means, shifted)
+        if self.log_determinant:
+            offsets = offsets - 0.5 * log_determinants
+        flat = precisions.reshape(len(precisions), -1).T
+        terms = np.empty(statistics.n_samples)
+        for rows, coordinates in self._walk(group):
+            xp = namespace(coordinates)
+            logits = (
+                xp.matmul(coordinates, like(shifted.T, coordinates)) + like(offsets, coordinates)[None, :]
+            )
+            logits -= 0.5 * xp.matmul(_outer(coordinates), like(flat, coordinates))
+            terms[rows] = to_numpy(true_class_posterior(logits, statistics.codes[rows]))
+        return terms
+
+    def _precisions(self, group: slice) -> tuple[FloatArray, FloatArray]:
+        statistics, means = self.statistics, self.means[:, group]
+        n_classes, size = means.shape
+        second = np.zeros((n_classes, size * size))
+        for rows, coordinates in self._walk(group):
+            second += to_numpy(segment_sums(_outer(coordinates), statistics.codes[rows], n_classes))
+        covariances = second.reshape(n_classes, size, size) / statistics.counts[:, None, None]
+        covariances -= means[:, :, None] * means[:, None, :]
+        # A class of one sample has no spread of its own: it borrows a little of the group's.
+        spread = np.sum(self.spectrum.singular_values[group] ** 2) / (statistics.n_samples * size)
+        floor = np.finfo(np.float64).eps * spread * np.eye(size)
+        stable = ridged(covariances, self.ridge) + floor
+        return np.linalg.inv(stable), np.linalg.slogdet(stable)[1]
+
+    def _walk(self, group: slice) -> Iterator[tuple[slice, Array]]:
+        select = np.eye(self.spectrum.n_components)[:, group]
+        width = self.statistics.n_targets + select.shape[1] ** 2
+        return self.statistics.coordinates(self.spectrum, select, width=width)
+
+
+def _outer(coordinates: Array) -> Array:
+    """Return the flattened t t^T of each row, (n, s * s)."""
+    xp = namespace(coordinates)
+    n, size = coordinates.shape
+    return xp.reshape(coordinates[:, :, None] * coordinates[:, None, :], (n, size * size))

@@ -1,0 +1,199 @@
+"""What a score is: its facts in one record, its estimate, and the decorator that registers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from hubscout._registry import Registry
+from hubscout._typing import FloatArray, TaskKind
+
+Need = Literal["features", "labels", "source_probs"]
+Invariance = Literal[
+    "sample_order", "label_names", "rotation", "scale", "translation", "constant_columns", "duplication"
+]
+
+# What each invariance promises; the property tests check every declared one, and `hubscout scores` prints them.
+INVARIANCES: dict[Invariance, str] = {
+    "sample_order": "the order of the samples",
+    "label_names": "the names of the classes",
+    "rotation": "an orthogonal map of the features",
+    "scale": "all features times one positive number",
+    "translation": "one vector added to all samples",
+    "constant_columns": "further columns of zeros",
+    "duplication": "every sample given twice",
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score's value with what its uncertainty needs.
+
+    Parameters
+    ----------
+    value : float
+        Higher is better.
+    terms : callable, optional
+        Gives one number a sample, (n_samples,), whose mean is the value (to first order, where the score is not a
+        plain mean): their spread gives the standard error, and differences between two candidates on the same
+        samples are paired. Called only when uncertainty is asked for.
+    """
+
+    value: float
+    terms: Callable[[], FloatArray] | None = None
+
+    def standard_error(self) -> float | None:
+        """Standard deviation of the terms over the root of their number; None without terms."""
+        if self.terms is None:
+            return None
+        terms = self.terms()
+        return float(np.std(terms, ddof=1) / np.sqrt(len(terms)))
+
+
+@dataclass(frozen=True)
+class ScoreSpec:
+    """All facts of one score; documentation, command line, report and tests read them here.
+
+    Parameters
+    ----------
+    name : str
+        As users give it.
+    title : str
+        As papers write it.
+    summary : str
+        One sentence: what it measures.
+    formula : str
+        In plain text.
+    range : str
+        The values it can take.
+    tasks : tuple of str
+        Kinds of task it is defined for.
+    needs : frozenset of str
+        Among ``features``, ``labels``, ``source_probs``.
+    invariances : frozenset of str
+        Changes of the input that leave the value as it is, with default options. Keys of `INVARIANCES`.
+    cost : str
+        Leading term of the number of operations.
+    spectrum : {"whole", "leading", "none"}
+        How much of the decomposition it reads.
+    reference : str
+        Paper with DOI or arXiv number.
+    deviations : str
+        How it differs from the authors' code.
+    degenerate : str
+        The outcome on features that carry nothing.
+    is_baseline : bool
+        Whether it is a simple method that a score must beat to be worth its name.
+    is_deterministic : bool
+        Whether the same input always gives the same value.
+    estimate : callable
+        ``estimate(statistics, **options) -> Estimate``.
+    function : callable
+        The public function, ``function(features, labels, **options) -> float``.
+    """
+
+    name: str
+    title: str
+    summary: str
+    formula: str
+    range: str
+    tasks: tuple[TaskKind, ...]
+    needs: frozenset[Need]
+    invariances: frozenset[Invariance]
+    cost: str
+    spectrum: Literal["whole", "leading", "none"]
+    reference: str
+    deviations: str
+    degenerate: str
+    estimate: Callable[..., Estimate]
+    function: Callable[..., float]
+    is_baseline: bool = False
+    is_deterministic: bool = True
+
+
+REGISTRY: Registry[ScoreSpec] = Registry("score")
+
+F = TypeVar("F", bound=Callable[..., float])
+
+
+def score(
+    *,
+    estimate: Callable[..., Estimate],
+    needs: tuple[Need, ...] = ("features", "labels"),
+    tasks: tuple[TaskKind, ...] = ("classification",),
+    invariances: tuple[Invariance, ...],
+    **facts: Any,
+) -> Callable[[F], F]:
+    """Register a public score function under its own name.
+
+    Parameters
+    ----------
+    estimate : callable
+        ``estimate(statistics, **options) -> Estimate``; takes the same options as the decorated function.
+    needs, tasks, invariances : tuple of str
+        As in `ScoreSpec`.
+    **facts
+        The other fields of `ScoreSpec`.
+
+    Returns
+    -------
+    callable
+        The decorator; it returns the function unchanged.
+
+    Raises
+    ------
+    UsageError
+        When a score of that name exists.
+    """
+
+    def register(function: F) -> F:
+        spec = ScoreSpec(
+            name=function.__name__,
+            estimate=estimate,
+            function=function,
+            needs=frozenset(needs),
+            tasks=tasks,
+            invariances=frozenset(invariances),
+            **facts,
+        )
+        REGISTRY.add(spec.name, spec)
+        return function
+
+    return register
+
+
+def get_spec(name: str) -> ScoreSpec:
+    """Return the facts of a score.
+
+    Raises
+    ------
+    UsageError
+        When no score has that name; the message offers the nearest one.
+
+    Examples
+    --------
+    >>> from hubscout.scores import get_spec
+    >>> get_spec("nce").title
+    'NCE'
+    """
+    return REGISTRY[name]
+
+
+def list_scores(task: TaskKind | None = None) -> list[str]:
+    """Return the names of all scores, or of those defined for one kind of task.
+
+    Parameters
+    ----------
+    task : str, optional
+        A kind of task, such as ``regression``.
+
+    Examples
+    --------
+    >>> from hubscout.scores import list_scores
+    >>> list_scores("regression")
+    ['disco', 'logme', 'knn', 'linear_probe']
+    """
+    return [name for name in REGISTRY if task is None or task in REGISTRY[name].tasks]

@@ -1,0 +1,208 @@
+"""Several scores on one set of statistics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from hubscout._typing import FloatArray, TaskKind
+from hubscout._validation import check_positive_int
+from hubscout.errors import HubscoutError, UsageError
+from hubscout.scores._spec import ScoreSpec, get_spec, list_scores
+from hubscout.stats import Statistics
+
+# Chosen by agreement with fine-tuned accuracy on real encoders and data sets: docs/evidence.md.
+RECOMMENDED_SCORE = "logme"
+
+
+@dataclass(frozen=True)
+class ScoreValue:
+    """What one score says of one candidate.
+
+    Parameters
+    ----------
+    value : float or None
+        Higher is better; None when there is no value.
+    standard_error : float or None
+        Of the value over samples of the task; None when unknown.
+    reason : str or None
+        Why there is no value, in one sentence.
+    seconds : float
+        Time this score took beyond what scores before it had computed.
+    terms : ndarray of shape (n_samples,), or None
+        One number a sample with the value as mean, for paired comparisons.
+    """
+
+    value: float | None
+    standard_error: float | None = None
+    reason: str | None = None
+    seconds: float = 0.0
+    terms: FloatArray | None = None
+
+
+def evaluate(
+    features: Any,
+    labels: Any = None,
+    scores: Iterable[str] | Literal["all"] = (RECOMMENDED_SCORE,),
+    *,
+    source_probs: Any = None,
+    task: TaskKind = "classification",
+    seed: int = 0,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    standard_errors: bool = True,
+) -> dict[str, ScoreValue]:
+    """Compute several scores, each with its standard error; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    features : array of shape (n_samples, n_features), or Statistics
+        Before the classifier head; of any array-API library.
+    labels : array-like of shape (n_samples,), or (n_samples, n_targets) for regression
+        Labels of any kind.
+    scores : iterable of str, or "all"
+        Names of scores; "all" for those that the task and the given arrays allow.
+    source_probs : array of shape (n_samples, n_source_classes), optional
+        Probabilities of the source model's own head.
+    task : {"classification", "regression"}, default="classification"
+        What the labels are.
+    seed : int, default=0
+        For scores that draw.
+    options : mapping of str to mapping, optional
+        Options by score, such as ``{"disco": {"covariance": "identity"}}``.
+    standard_errors : bool, default=True
+        Whether to compute each score's terms; they can cost one more pass over the features.
+
+    Returns
+    -------
+    dict of str to ScoreValue
+        In the order of ``scores``.
+
+    Raises
+    ------
+    UsageError
+        When a score or one of its options does not exist.
+    DataError
+        When features or labels cannot be used by any score.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hubscout.scores import evaluate
+    >>> rng = np.random.default_rng(0)
+    >>> found = evaluate(rng.standard_normal((40, 3)), [0, 1] * 20, ["h_score", "leep"])
+    >>> found["leep"].reason
+    'source_probs must be given: this score compares the source head with the labels'
+    """
+    check_positive_int("seed", seed, minimum=0)
+    statistics = Statistics.of(features, labels, task=task, source_probs=source_probs)
+    specs = _chosen(scores, statistics)
+    settings = dict(options or {})
+    for name in settings:
+        get_spec(name)
+    if statistics.features is not None and any("features" in spec.needs for spec in specs):
+        statistics.moments(with_scatter=False) if not any(
+            s.spectrum == "whole" for s in specs
+        ) else statistics.spectrum()
+    return {
+        spec.name: _one(spec, statistics, dict(settings.get(spec.name, {})), standard_errors)
+        for spec in specs
+    }
+
+
+def score(
+    features: Any,
+    labels: Any = None,
+    scores: Iterable[str] | Literal["all"] = (RECOMMENDED_SCORE, "disco"),
+    source_probs: Any = None,
+    task: TaskKind = "classification",
+    *,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Compute several scores on shared statistics.
+
+    Parameters
+    ----------
+    features : array of shape (n_samples, n_features), or Statistics
+        Before the classifier head; of any array-API library.
+    labels : array-like of shape (n_samples,), or (n_samples, n_targets) for regression
+        Labels of any kind.
+    scores : iterable of str, or "all"
+        Names of scores; "all" for those that the task and the given arrays allow.
+    source_probs : array of shape (n_samples, n_source_classes), optional
+        Probabilities of the source model's own head.
+    task : {"classification", "regression"}, default="classification"
+        What the labels are.
+    seed : int, default=0
+        For scores that draw.
+
+    Returns
+    -------
+    dict of str to float
+        Higher is better, for every score.
+
+    Raises
+    ------
+    UsageError
+        When a score does not exist, or does not fit the task or the arrays.
+    DataError
+        When features or labels cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hubscout
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.repeat([0, 1], 50)
+    >>> features = rng.standard_normal((100, 8)) + labels[:, None]
+    >>> sorted(hubscout.score(features, labels, scores=["disco", "knn"]))
+    ['disco', 'knn']
+    """
+    found = evaluate(
+        features, labels, scores, source_probs=source_probs, task=task, seed=seed, standard_errors=False
+    )
+    for name, result in found.items():
+        if result.value is None:
+            msg = f"score {name!r} has no value: {result.reason}"
+            raise UsageError(msg)
+    return {name: float(result.value) for name, result in found.items() if result.value is not None}
+
+
+def _chosen(scores: Iterable[str] | Literal["all"], statistics: Statistics) -> list[ScoreSpec]:
+    if isinstance(scores, str) and scores != "all":
+        scores = (scores,)
+    if scores == "all":
+        specs = [get_spec(name) for name in list_scores(statistics.task)]
+        given = {"features": statistics.features, "labels": statistics.n_targets or None}
+        given["source_probs"] = statistics.source_probs
+        return [spec for spec in specs if all(given[need] is not None for need in spec.needs)]
+    return [get_spec(name) for name in dict.fromkeys(scores)]
+
+
+def _one(
+    spec: ScoreSpec, statistics: Statistics, options: dict[str, Any], standard_errors: bool
+) -> ScoreValue:
+    start = time.perf_counter()
+    try:
+        if statistics.task not in spec.tasks:
+            msg = f"it is defined for {' and '.join(spec.tasks)}, not for {statistics.task}"
+            raise UsageError(msg)
+        for need, array in (("source_probs", statistics.source_probs), ("features", statistics.features)):
+            if need in spec.needs and array is None:
+                msg = f"{need} must be given: this score compares {_COMPARED[need]} with the labels"
+                raise UsageError(msg)
+        estimate = spec.estimate(statistics, **options)
+        terms = estimate.terms() if standard_errors and estimate.terms is not None else None
+    except HubscoutError as error:
+        return ScoreValue(None, reason=str(error), seconds=time.perf_counter() - start)
+    if not np.isfinite(estimate.value):
+        reason = f"the value is {estimate.value}: numbers too large or too small for this formula"
+        return ScoreValue(None, reason=reason, seconds=time.perf_counter() - start)
+    error_of_mean = None if terms is None else float(np.std(terms, ddof=1) / np.sqrt(len(terms)))
+    return ScoreValue(estimate.value, error_of_mean, None, time.perf_counter() - start, terms)
+
+
+_COMPARED = {"source_probs": "the source head", "features": "features"}

@@ -1,0 +1,187 @@
+"""H-score: how much of the features' variance the classes explain, plain and with a shrunk covariance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hubscout._typing import FloatArray
+from hubscout.scores._spec import Estimate, score
+from hubscout.stats import Statistics
+from hubscout.stats.gaussian import ledoit_wolf_shrinkage
+from hubscout.stats.namespace import to_numpy
+
+
+def _estimate(statistics: Statistics) -> Estimate:
+    spectrum = statistics.spectrum()
+    if spectrum.n_components == 0:
+        return Estimate(0.0)
+    means = statistics.class_coordinates(spectrum)
+    whitened = means * np.sqrt(statistics.n_samples) / spectrum.singular_values
+    return _between_to_total(statistics, whitened, np.ones(spectrum.n_components))
+
+
+def _estimate_shrunk(statistics: Statistics) -> Estimate:
+    spectrum = statistics.spectrum()
+    if spectrum.n_components == 0:
+        return Estimate(0.0)
+    variances = spectrum.singular_values**2 / statistics.n_samples
+    amount = ledoit_wolf_shrinkage(
+        statistics.square_norms(),
+        float((variances**2).sum()),
+        float(variances.sum()),
+        statistics.n_samples,
+        statistics.n_features,
+    )
+    shrunk = (1 - amount) * variances + amount * variances.sum() / statistics.n_features
+    means = statistics.class_coordinates(spectrum)
+    # Weights undo the whitening by the plain covariance, which the terms share with the plain score.
+    weights = (1 - amount) * (statistics.n_samples / (statistics.n_samples - 1)) * variances / shrunk
+    return _between_to_total(statistics, means / np.sqrt(variances), weights)
+
+
+def _between_to_total(statistics: Statistics, whitened: FloatArray, weights: FloatArray) -> Estimate:
+    """Sum_c pi_c |m_c|^2 over whitened class means, each component weighed."""
+    value = float(statistics.priors @ (whitened**2 @ weights))
+
+    def terms() -> FloatArray:
+        # First-order effect of one sample's weight on the value, through the class means and the covariance.
+        spectrum = statistics.spectrum()
+        directions = (whitened * weights * np.sqrt(statistics.n_samples) / spectrum.singular_values).T
+        own = (whitened**2) @ weights
+        found = np.empty(statistics.n_samples)
+        for rows, projected in statistics.coordinates(spectrum, directions, width=statistics.n_targets):
+            host, codes = to_numpy(projected), statistics.codes[rows]
+            explained = host**2 @ statistics.priors
+            found[rows] = value + 2 * host[np.arange(len(codes)), codes] - own[codes] - explained
+        return found
+
+    return Estimate(value, terms)
+
+
+_COMMON = {
+    "range": "[0, min(C - 1, rank)]; without signal about (C - 1) rank / (N - 1)",
+    "cost": "N D^2 + D^3",
+    "spectrum": "whole",
+    "degenerate": "Constant features give 0.",
+}
+
+
+@score(
+    estimate=_estimate,
+    title="H-score",
+    summary="Trace of the between-class covariance relative to the total covariance: the sum of squared canonical "
+    "correlations of features and classes.",
+    formula="sum_c n_c (m_c - mu)^T (Fc^T Fc)^{-1} (m_c - mu)",
+    invariances=(
+        "sample_order",
+        "label_names",
+        "rotation",
+        "scale",
+        "translation",
+        "constant_columns",
+        "duplication",
+    ),
+    reference="Bao, Li, Huang, Zhang, Zheng, Zamir, Guibas, ICIP 2019, doi:10.1109/ICIP.2019.8803726",
+    deviations="None in value; computed from the spectrum instead of a D x D pseudo-inverse.",
+    **_COMMON,
+)
+def h_score(features: Any, labels: Any = None) -> float:
+    """Score features by the variance that classes explain.
+
+    H = tr(Cov(F)^+ Cov(g)) with g_i the mean of sample i's class; equal to
+    sum_c n_c (m_c - mu)^T (Fc^T Fc)^+ (m_c - mu).
+
+    Parameters
+    ----------
+    features : array of shape (n_samples, n_features), or Statistics
+        Before the classifier head; of any array-API library.
+    labels : array-like of shape (n_samples,)
+        Class labels of any kind.
+
+    Returns
+    -------
+    float
+        Higher is better; in [0, min(C - 1, rank)].
+
+    Raises
+    ------
+    DataError
+        When features or labels cannot be used: shapes, NaN, one class only.
+
+    Notes
+    -----
+    Without any signal the expected value is (C - 1) rank / (N - 1), so wide features look good on few samples; with
+    at least as many features as samples it is exactly C - 1 for every model, and says nothing. Use
+    `h_score_shrunk` there. Same value as the authors' code, without its D x D pseudo-inverse.
+
+    References
+    ----------
+    Y. Bao et al., "An Information-Theoretic Approach to Transferability in Task Transfer Learning", ICIP 2019,
+    doi:10.1109/ICIP.2019.8803726.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hubscout.scores import h_score
+    >>> labels = np.array([0, 0, 1, 1])
+    >>> round(h_score(np.array([[0.0], [0.0], [1.0], [1.0]]), labels), 6)
+    1.0
+    """
+    return _estimate(Statistics.of(features, labels)).value
+
+
+@score(
+    estimate=_estimate_shrunk,
+    title="H-score, shrunk",
+    summary="The H-score with the covariance shrunk towards a multiple of the identity (Ledoit-Wolf), sound for "
+    "few samples.",
+    formula="(1 - a) sum_c n_c (m_c - mu)^T S_a^{-1} (m_c - mu) / (N - 1)",
+    invariances=("sample_order", "label_names", "rotation", "scale", "translation"),
+    reference="Ibrahim, Ponomareva, Mazumder, ECML PKDD 2022, arXiv:2110.06893",
+    deviations="None in value; computed from the spectrum.",
+    **_COMMON,
+)
+def h_score_shrunk(features: Any, labels: Any = None) -> float:
+    """Score features by the variance that classes explain, under a shrunk covariance.
+
+    With S the covariance of the features, a the Ledoit-Wolf amount and S_a = (1 - a) S + a (tr S / D) I, the value
+    is (1 - a) sum_c n_c (m_c - mu)^T S_a^{-1} (m_c - mu) / (N - 1).
+
+    Parameters
+    ----------
+    features : array of shape (n_samples, n_features), or Statistics
+        Before the classifier head; of any array-API library.
+    labels : array-like of shape (n_samples,)
+        Class labels of any kind.
+
+    Returns
+    -------
+    float
+        Higher is better; in [0, C - 1].
+
+    Raises
+    ------
+    DataError
+        When features or labels cannot be used: shapes, NaN, one class only.
+
+    Notes
+    -----
+    Same value as the authors' code. The amount of shrinkage depends on N and D, so duplicating all samples or
+    padding the features changes the value. Terms behind the standard error hold the amount fixed.
+
+    References
+    ----------
+    S. Ibrahim, N. Ponomareva, R. Mazumder, "Newer is not always better: Rethinking transferability metrics, their
+    peculiarities, stability and performance", ECML PKDD 2022, arXiv:2110.06893.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hubscout.scores import h_score_shrunk
+    >>> rng = np.random.default_rng(0)
+    >>> 0 < h_score_shrunk(rng.standard_normal((20, 40)), [0, 1] * 10) < 1
+    True
+    """
+    return _estimate_shrunk(Statistics.of(features, labels)).value

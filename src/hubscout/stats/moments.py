@@ -1,0 +1,181 @@
+"""Sufficient statistics of features and labels that merge exactly: counts, class sums, centred Gram matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hubscout._typing import Array, FloatArray
+from hubscout.stats.namespace import float_dtype, is_numpy, is_single_precision, like, namespace, to_numpy
+
+# Rows that one float32 sum runs over before it joins a float64 one: keeps its rounding below that of the input.
+_SINGLE_PRECISION_ROWS = 1024
+
+
+@dataclass
+class Moments:
+    """Running sums over samples f_i with targets b_i; one-hot targets for classification.
+
+    Sums are kept in float64. The scatter is the Gram matrix about the running mean, so that a large common offset
+    costs no digits; each chunk's product runs in the precision of the chunk.
+
+    Parameters
+    ----------
+    n_targets : int
+        Number of classes C, or of regression targets.
+    has_scatter : bool, default=True
+        Whether to accumulate the D x D matrix; off where the sample side is the smaller one.
+
+    Attributes
+    ----------
+    n_samples : int
+    mean : array of shape (n_features,), float64
+        Mean of the features.
+    scatter : array of shape (n_features, n_features), float64, or None
+        Sum of (f_i - mean)(f_i - mean)^T.
+    target_totals : ndarray of shape (n_targets,)
+        Sum of b_i; the class counts for classification.
+    target_squares : ndarray of shape (n_targets,)
+        Sum of b_i squared; equal to the counts for classification.
+    target_sums : array of shape (n_targets, n_features), float64
+        Sum of b_i f_i^T; the class sums for classification.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hubscout.stats import Moments
+    >>> rows, codes = np.arange(12.0).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
+    >>> whole, left, right = Moments(2), Moments(2), Moments(2)
+    >>> whole.update(rows, codes); left.update(rows[:4], codes[:4]); right.update(rows[4:], codes[4:])
+    >>> bool(np.allclose(left.merge(right).scatter, whole.scatter))
+    True
+    """
+
+    n_targets: int
+    has_scatter: bool = True
+    n_samples: int = 0
+    mean: Array = field(default=None, repr=False)
+    scatter: Array = field(default=None, repr=False)
+    target_totals: FloatArray = field(default=None, repr=False)  # type: ignore[assignment]
+    target_squares: FloatArray = field(default=None, repr=False)  # type: ignore[assignment]
+    target_sums: Array = field(default=None, repr=False)
+
+    def update(self, chunk: Array, targets: Any) -> None:
+        """Add rows.
+
+        Parameters
+        ----------
+        chunk : array of shape (rows, n_features), float32 or float64
+            Features; its precision is that of the products.
+        targets : ndarray of shape (rows,), int codes, or of shape (rows, n_targets), float64
+            Class codes, or regression targets.
+        """
+        xp = namespace(chunk)
+        double = float_dtype(xp, single=False)
+        rows = chunk.shape[0]
+        mean = (
+            xp.mean(chunk, axis=0, dtype=double)
+            if is_numpy(chunk)
+            else xp.sum(chunk, axis=0, dtype=double) / rows
+        )
+        shift = xp.astype(mean, chunk.dtype)
+        centred = chunk - shift[None, :]
+        totals, squares = _target_totals(targets, self.n_targets)
+        sums = _target_sums(centred, targets, self.n_targets) + like(totals, chunk)[:, None] * xp.astype(
+            shift[None, :], double
+        )
+        if self.has_scatter:
+            if self.n_samples:
+                # Chan's update: one extra row carries the distance between the two means into the same product.
+                weight = np.sqrt(self.n_samples * rows / (self.n_samples + rows))
+                gap = xp.astype((self.mean - mean) * float(weight), chunk.dtype)
+                centred = xp.concat([centred, gap[None, :]], axis=0)
+            product = xp.matmul(centred.T, centred)
+            if self.scatter is None:
+                self.scatter = xp.astype(product, double)
+            else:
+                self.scatter += product
+        self._add(rows, mean, totals, squares, sums)
+
+    def merge(self, other: Moments) -> Moments:
+        """Return the moments of both sets of samples; neither operand changes."""
+        if not (self.n_samples and other.n_samples):
+            return self if self.n_samples else other
+        merged = Moments(self.n_targets, self.has_scatter and other.has_scatter)
+        if merged.has_scatter:
+            gap = self.mean - other.mean
+            weight = self.n_samples * other.n_samples / (self.n_samples + other.n_samples)
+            merged.scatter = self.scatter + other.scatter + weight * gap[:, None] * gap[None, :]
+        for part in (self, other):
+            merged._add(part.n_samples, part.mean, part.target_totals, part.target_squares, part.target_sums)
+        return merged
+
+    def _add(self, rows: int, mean: Array, totals: FloatArray, squares: FloatArray, sums: Array) -> None:
+        if self.n_samples == 0:
+            self.n_samples, self.mean = rows, mean
+            self.target_totals, self.target_squares, self.target_sums = totals, squares, sums
+            return
+        share = rows / (self.n_samples + rows)
+        self.mean = self.mean + share * (mean - self.mean)
+        self.n_samples += rows
+        self.target_totals = self.target_totals + totals
+        self.target_squares = self.target_squares + squares
+        self.target_sums = self.target_sums + sums
+
+
+def segment_sums(rows: Array, codes: Any, n_segments: int) -> Array:
+    """Sum the rows of each class, in float64.
+
+    Parameters
+    ----------
+    rows : array of shape (n, d), float32 or float64
+    codes : ndarray of shape (n,), int
+    n_segments : int
+
+    Returns
+    -------
+    sums : array of shape (n_segments, d), float64
+    """
+    xp = namespace(rows)
+    double = float_dtype(xp, single=False)
+    if not is_numpy(rows):
+        classes = xp.arange(n_segments, device=rows.device)
+        one_hot = xp.astype(like(codes, rows)[None, :] == classes[:, None], rows.dtype)
+        return xp.astype(xp.matmul(one_hot, rows), double)
+    from scipy.sparse import csr_array
+
+    sums = np.zeros((n_segments, rows.shape[1]))
+    step = _SINGLE_PRECISION_ROWS if is_single_precision(rows) else len(rows)
+    for start in range(0, len(rows), step):
+        block, part = rows[start : start + step], codes[start : start + step]
+        ones = np.ones(len(part), dtype=rows.dtype)
+        sums += csr_array((ones, (part, np.arange(len(part)))), shape=(n_segments, len(part))) @ block
+    return sums
+
+
+def _target_totals(targets: Any, n_targets: int) -> tuple[FloatArray, FloatArray]:
+    if targets.ndim == 1:
+        counts = np.bincount(targets, minlength=n_targets).astype(np.float64)
+        return counts, counts
+    return targets.sum(axis=0), (targets**2).sum(axis=0)
+
+
+def _target_sums(centred: Array, targets: Any, n_targets: int) -> Array:
+    if targets.ndim == 1:
+        return segment_sums(centred, targets, n_targets)
+    xp = namespace(centred)
+    weights = like(np.ascontiguousarray(targets.T), centred)
+    return xp.matmul(weights, xp.astype(centred, float_dtype(xp, single=False)))
+
+
+def centred_target_sums(moments: Moments) -> Array:
+    """Return Fc^T B of shape (n_targets, n_features): target sums with the feature mean taken out."""
+    totals = like(moments.target_totals, moments.mean)
+    return moments.target_sums - totals[:, None] * moments.mean[None, :]
+
+
+def class_means(moments: Moments) -> FloatArray:
+    """Return the class means about the global mean, (n_classes, n_features), as NumPy float64."""
+    return to_numpy(centred_target_sums(moments)) / moments.target_totals[:, None]

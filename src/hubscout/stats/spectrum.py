@@ -1,0 +1,165 @@
+"""The singular value decomposition of the features, from the smaller Gram side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hubscout._typing import Array, FloatArray
+from hubscout.stats.namespace import is_numpy, like, namespace, to_numpy
+
+# Below this width a full decomposition is as quick as a partial one.
+_SMALL_SIDE = 256
+# A residual above this share of the largest eigenvalue sends single-precision eigenvectors back to double.
+_RESIDUAL_LIMIT = 1e-7
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Leading singular values and right singular vectors of the features, F = U S V^T.
+
+    Parameters
+    ----------
+    singular_values : ndarray of shape (n_components,), float64
+        In descending order; values that are zero up to rounding are left out.
+    right_vectors : array of shape (n_features, n_components), float64
+        Orthonormal columns V, in the array library of the features.
+    mean : array of shape (n_features,), float64
+        What was taken from the features; zeros when they were not centred.
+    is_whole : bool
+        Whether these are all components of non-zero value.
+    is_centred : bool
+        Whether the mean was taken from the features.
+    """
+
+    singular_values: FloatArray
+    right_vectors: Array
+    mean: Array
+    is_whole: bool
+    is_centred: bool
+
+    @property
+    def n_components(self) -> int:
+        """Number of components kept."""
+        return len(self.singular_values)
+
+    def leading(self, n_components: int) -> Spectrum:
+        """Keep the first components."""
+        if n_components >= self.n_components:
+            return self
+        return replace(
+            self,
+            singular_values=self.singular_values[:n_components],
+            right_vectors=self.right_vectors[:, :n_components],
+            is_whole=False,
+        )
+
+
+def spectrum_of_gram(
+    gram: Array, mean: Array | None, n_samples: int, n_components: int | None, *, single: bool
+) -> Spectrum:
+    """Decompose the feature side: the D x D Gram matrix.
+
+    Parameters
+    ----------
+    gram : array of shape (n_features, n_features), float64
+        F^T F, centred or not.
+    mean : array of shape (n_features,), or None
+        What was taken from the features; None when they were not centred.
+    n_samples : int
+        Number of rows behind the Gram matrix; with D it sets the threshold of zero.
+    n_components : int or None
+        How many to compute; None for all.
+    single : bool
+        Whether the products behind ``gram`` ran in float32, so that float32 eigenvectors, mended by one float64
+        Rayleigh-Ritz step, lose nothing more.
+    """
+    n_features = gram.shape[0]
+    is_partial = n_components is not None and n_components < n_features // 4 and n_features > _SMALL_SIDE
+    if not (is_partial and is_numpy(gram)):
+        values, vectors = _descending(*namespace(gram).linalg.eigh(gram))
+    else:
+        values, vectors = _leading_eigenpairs(gram, n_components, single=single)
+    return _spectrum(values, vectors, mean, n_samples, n_features, n_components)
+
+
+def spectrum_of_samples(
+    column_blocks: Callable[[], Iterator[tuple[slice, Array]]],
+    mean: Array | None,
+    n_samples: int,
+    n_components: int | None,
+) -> Spectrum:
+    """Decompose the sample side: the N x N Gram matrix, for fewer samples than features.
+
+    Parameters
+    ----------
+    column_blocks : callable
+        Gives an iterator over (slice of columns, float64 block of shape (n_samples, columns)), centred as wanted;
+        called twice.
+    mean : array of shape (n_features,), or None
+        What was taken from the features; None when they were not centred.
+    n_samples : int
+        Number of rows.
+    n_components : int or None
+        How many to keep; None for all.
+    """
+    gram = None
+    for _, block in column_blocks():
+        xp = namespace(block)
+        product = xp.matmul(block, block.T)
+        gram = product if gram is None else gram + product
+    values, left = _descending(*xp.linalg.eigh(gram))
+    kept = int(np.count_nonzero(to_numpy(values) > 0))
+    scale = like(1.0 / np.sqrt(to_numpy(values)[:kept]), gram)
+    right = [xp.matmul(block.T, left[:, :kept]) * scale[None, :] for _, block in column_blocks()]
+    vectors = xp.concat(right, axis=0)
+    n_features = vectors.shape[0]
+    return _spectrum(values, vectors, mean, n_samples, n_features, n_components)
+
+
+def _leading_eigenpairs(gram: FloatArray, k: int, *, single: bool) -> tuple[FloatArray, FloatArray]:
+    from scipy.linalg import eigh
+
+    wanted = (gram.shape[0] - k, gram.shape[0] - 1)
+    if single:
+        _, rough = eigh(gram.astype(np.float32), subset_by_index=wanted, check_finite=False, overwrite_a=True)
+        basis = np.linalg.qr(rough.astype(np.float64))[0]
+        image = gram @ basis
+        values, rotation = np.linalg.eigh(basis.T @ image)
+        vectors = basis @ rotation
+        residual = np.linalg.norm(image @ rotation - vectors * values, axis=0).max()
+        if residual <= _RESIDUAL_LIMIT * values[-1]:
+            return values[::-1], vectors[:, ::-1]
+    values, vectors = eigh(gram, subset_by_index=wanted, check_finite=False)
+    return values[::-1], vectors[:, ::-1]
+
+
+def _descending(values: Array, vectors: Array) -> tuple[Array, Array]:
+    xp = namespace(values)
+    return xp.flip(values), xp.flip(vectors, axis=1)
+
+
+def _n_nonzero(values: FloatArray, n_samples: int, n_features: int) -> int:
+    # Eigenvalues of a Gram matrix carry an error of eps times the largest; their roots must be judged as squares.
+    threshold = np.finfo(np.float64).eps * max(n_samples, n_features) * max(float(values[0]), 0.0)
+    return int(np.count_nonzero(values > threshold)) if values[0] > 0 else 0
+
+
+def _spectrum(
+    values: Array,
+    vectors: Array,
+    mean: Array | None,
+    n_samples: int,
+    n_features: int,
+    n_components: int | None,
+) -> Spectrum:
+    host: Any = to_numpy(values)
+    nonzero = _n_nonzero(host, n_samples, n_features)
+    kept = nonzero if n_components is None else min(nonzero, n_components)
+    # A partial decomposition is the whole one only when it ran into the zeros.
+    is_whole = kept == nonzero and (nonzero < len(host) or len(host) >= min(n_samples, n_features))
+    taken = vectors[:, 0] * 0.0 if mean is None else mean
+    return Spectrum(np.sqrt(host[:kept]), vectors[:, :kept], taken, is_whole, is_centred=mean is not None)

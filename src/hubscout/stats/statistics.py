@@ -1,0 +1,331 @@
+"""Features and labels with the statistics that scores share, each computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hubscout import _validation as validation
+from hubscout._typing import Array, FloatArray, IntArray, TaskKind
+from hubscout.errors import DataError, UsageError
+from hubscout.stats.moments import Moments, centred_target_sums
+from hubscout.stats.namespace import float_dtype, is_single_precision, like, namespace, to_numpy
+from hubscout.stats.spectrum import Spectrum, spectrum_of_gram, spectrum_of_samples
+
+# Memory that one working copy of a chunk may take; with D x D sums beside it, it bounds what scoring needs.
+_CHUNK_BYTES = 48 * 2**20
+# From this many multiplications on, leading components of float32 features are computed from float32 products.
+_SINGLE_PRECISION_WORK = 2**32
+# Float32 products blur eigenvalues below about this share of the first one.
+_SINGLE_PRECISION_RANGE = 1e-4
+
+
+class Statistics:
+    """Labelled features, and what scores compute from them: moments, spectrum, coordinates.
+
+    Everything is computed when it is first asked for, in chunks, on the smaller of the sample and feature sides,
+    so that memory above the features is O(D^2 + C D + chunk) and does not grow with the number of samples (but
+    for one number a sample).
+
+    Parameters
+    ----------
+    features : array of shape (n_samples, n_features)
+        Of NumPy or any array-API library; may be a read-only memory map. Never written to.
+    labels : array-like of shape (n_samples,), or (n_samples, n_targets) for regression, or None
+        Class labels of any kind, or numbers for regression. None where a score needs no labels.
+    task : {"classification", "regression"}, default="classification"
+        What the labels are.
+    source_probs : array of shape (n_samples, n_source_classes), or None
+        Probabilities of the source model's own head.
+
+    Attributes
+    ----------
+    n_samples, n_features : int
+    classes : ndarray of shape (n_classes,)
+        The sorted class labels; empty for regression.
+    targets : ndarray of shape (n_samples,), int codes, or (n_samples, n_targets), float64
+
+    Raises
+    ------
+    DataError
+        When an array is not what it should be; values are checked for NaN and infinity on the first pass.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hubscout.stats import Statistics
+    >>> rng = np.random.default_rng(0)
+    >>> statistics = Statistics(rng.standard_normal((50, 4)), ["cat", "dog"] * 25)
+    >>> statistics.counts
+    array([25., 25.])
+    >>> statistics.spectrum().singular_values.shape
+    (4,)
+    """
+
+    def __init__(
+        self,
+        features: Any,
+        labels: Any = None,
+        *,
+        task: TaskKind = "classification",
+        source_probs: Any = None,
+    ) -> None:
+        validation.check_choice("task", task, ("classification", "regression"))
+        self.task: TaskKind = task
+        self.features: Array = None if features is None else validation.check_features(features)
+        self.source_probs: Array = (
+            None if source_probs is None else validation.check_source_probs(source_probs)
+        )
+        reference = self.features if self.features is not None else self.source_probs
+        if reference is None:
+            msg = "features or source_probs must be given, got neither"
+            raise UsageError(msg)
+        self.n_samples: int = reference.shape[0]
+        self.n_features: int = 0 if self.features is None else self.features.shape[1]
+        if self.source_probs is not None:
+            validation.check_length("source_probs", self.source_probs.shape[0], self.n_samples)
+        self._targets, self._classes = self._read_labels(labels)
+        self._is_checked = False
+        self._moments: dict[tuple[bool, bool], Moments] = {}
+        self._spectra: dict[bool, Spectrum] = {}
+
+    @classmethod
+    def of(
+        cls,
+        features: Any,
+        labels: Any = None,
+        *,
+        task: TaskKind = "classification",
+        source_probs: Any = None,
+    ) -> Statistics:
+        """Return prepared statistics as they are, and make them from arrays otherwise."""
+        if not isinstance(features, Statistics):
+            return cls(features, labels, task=task, source_probs=source_probs)
+        if labels is not None or source_probs is not None:
+            msg = (
+                "labels and source_probs belong to the prepared Statistics; give either Statistics or arrays"
+            )
+            raise UsageError(msg)
+        return features
+
+    def _read_labels(self, labels: Any) -> tuple[npt.NDArray[Any] | None, npt.NDArray[Any]]:
+        if labels is None:
+            return None, np.empty(0)
+        array = to_numpy(labels) if hasattr(labels, "ndim") else np.asarray(labels)
+        validation.check_length("labels", len(array), self.n_samples)
+        if self.task == "regression":
+            return validation.check_target_values(array), np.empty(0)
+        classes, codes = validation.check_class_labels(array)
+        return codes, classes
+
+    @property
+    def targets(self) -> npt.NDArray[Any]:
+        """Class codes (n_samples,), or regression targets (n_samples, n_targets)."""
+        if self._targets is None:
+            msg = "labels must be given: this score compares features with labels"
+            raise UsageError(msg)
+        return self._targets
+
+    @property
+    def codes(self) -> IntArray:
+        """Class code of each sample, (n_samples,); an error for regression."""
+        if self.task != "classification":
+            msg = f"task must be 'classification' for this score, got {self.task!r}"
+            raise UsageError(msg)
+        return self.targets
+
+    @property
+    def classes(self) -> npt.NDArray[Any]:
+        """The sorted class labels, (n_classes,)."""
+        return self._classes
+
+    @property
+    def n_targets(self) -> int:
+        """Number of classes, or of regression targets; 0 without labels."""
+        if self._targets is None:
+            return 0
+        return len(self._classes) if self._targets.ndim == 1 else self._targets.shape[1]
+
+    @property
+    def counts(self) -> FloatArray:
+        """Number of samples of each class, (n_classes,), float64."""
+        return np.bincount(self.codes, minlength=self.n_targets).astype(np.float64)
+
+    @property
+    def priors(self) -> FloatArray:
+        """Share of each class, (n_classes,)."""
+        return self.counts / self.n_samples
+
+    def chunks(self, *, width: int = 0, single: bool = False) -> Iterator[tuple[slice, Array]]:
+        """Walk over the features in chunks of rows, as float64 (or float32 when ``single``).
+
+        Parameters
+        ----------
+        width : int, default=0
+            Numbers a row that the caller makes beside the features, such as one for each class.
+        single : bool, default=False
+            Keep float32 features in float32; without effect on float64 ones.
+
+        Yields
+        ------
+        rows : slice
+        chunk : array of shape (rows, n_features)
+
+        Raises
+        ------
+        DataError
+            When a value is NaN or infinite.
+        """
+        if self.features is None:
+            msg = "features must be given: this score does not work on source_probs alone"
+            raise UsageError(msg)
+        single = single and is_single_precision(self.features)
+        xp = namespace(self.features)
+        dtype = float_dtype(xp, single=single)
+        bytes_a_row = self.n_features * (4 if single else 8) + 8 * width
+        n_chunks = -(-self.n_samples * bytes_a_row // _CHUNK_BYTES)
+        edges = np.linspace(0, self.n_samples, min(n_chunks, self.n_samples) + 1).astype(int).tolist()
+        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+            chunk = xp.astype(self.features[start:stop, :], dtype, copy=False)
+            if not self._is_checked:
+                validation.check_finite(chunk, start)
+            yield slice(start, stop), chunk
+        self._is_checked = True
+
+    def moments(self, *, with_scatter: bool = True, single: bool = False) -> Moments:
+        """Return the moments, computed on the first call.
+
+        Parameters
+        ----------
+        with_scatter : bool, default=True
+            Whether the D x D matrix is wanted.
+        single : bool, default=False
+            Whether products of float32 features may run in float32.
+        """
+        for key in ((True, False), (with_scatter, False), (with_scatter, single), (True, single)):
+            if key in self._moments:
+                return self._moments[key]
+        moments = Moments(self.n_targets, with_scatter)
+        targets = self._targets if self._targets is not None else np.empty((self.n_samples, 0))
+        for rows, chunk in self.chunks(single=single):
+            moments.update(chunk, targets[rows])
+        self._moments[with_scatter, single] = moments
+        return moments
+
+    def spectrum(self, n_components: int | None = None, *, centred: bool = True) -> Spectrum:
+        """Return the leading part of the singular value decomposition; all of it by default.
+
+        Parameters
+        ----------
+        n_components : int or None, default=None
+            How many components; None for all of non-zero value.
+        centred : bool, default=True
+            Whether the mean is taken from the features first.
+        """
+        known = self._spectra.get(centred)
+        if known is not None and (known.is_whole or (n_components or np.inf) <= known.n_components):
+            return known if n_components is None else known.leading(n_components)
+        found = self._decompose(n_components, centred=centred)
+        self._spectra[centred] = found
+        return found
+
+    def _decompose(self, n_components: int | None, *, centred: bool) -> Spectrum:
+        if self.n_samples < self.n_features:
+            mean = self.moments(with_scatter=False).mean if centred else None
+            return spectrum_of_samples(lambda: self._column_blocks(mean), mean, self.n_samples, n_components)
+        work = self.n_samples * self.n_features**2
+        single = (
+            n_components is not None
+            and n_components < self.n_features // 4
+            and work > _SINGLE_PRECISION_WORK
+            and is_single_precision(self.features)
+        )
+        moments = self.moments(single=single)
+        single = single and (True, False) not in self._moments
+        gram, mean = moments.scatter, moments.mean
+        if not centred:
+            gram, mean = gram + self.n_samples * mean[:, None] * mean[None, :], None
+        found = spectrum_of_gram(gram, mean, self.n_samples, n_components, single=single)
+        values = found.singular_values
+        if single and len(values) and values[-1] ** 2 < _SINGLE_PRECISION_RANGE * values[0] ** 2:
+            self.moments()
+            return self._decompose(n_components, centred=centred)
+        return found
+
+    def _column_blocks(self, mean: Array | None) -> Iterator[tuple[slice, Array]]:
+        xp = namespace(self.features)
+        step = max(1, _CHUNK_BYTES // (8 * self.n_samples))
+        for start in range(0, self.n_features, step):
+            columns = slice(start, min(start + step, self.n_features))
+            block = xp.astype(self.features[:, columns], float_dtype(xp, single=False))
+            yield columns, block if mean is None else block - mean[columns][None, :]
+
+    def coordinates(
+        self, spectrum: Spectrum, transform: FloatArray | None = None, *, width: int = 0
+    ) -> Iterator[tuple[slice, Array]]:
+        """Walk over the coordinates T = (F - mean) V of the samples in a spectrum, by chunks of rows.
+
+        Parameters
+        ----------
+        spectrum : Spectrum
+            Where the components come from.
+        transform : ndarray of shape (n_components, k), optional
+            Applied to the coordinates, at no cost a sample.
+        width : int, default=0
+            As in `chunks`.
+
+        Yields
+        ------
+        rows : slice
+        coordinates : array of shape (rows, n_components) or (rows, k), float64
+        """
+        vectors = spectrum.right_vectors
+        xp = namespace(vectors)
+        if transform is not None:
+            vectors = xp.matmul(vectors, like(transform, vectors))
+        for rows, chunk in self.chunks(width=width, single=self._is_large()):
+            centred = chunk - xp.astype(spectrum.mean, chunk.dtype)[None, :]
+            product = xp.matmul(centred, xp.astype(vectors, chunk.dtype))
+            yield rows, xp.astype(product, vectors.dtype, copy=False)
+
+    def _is_large(self) -> bool:
+        return self.n_samples * self.n_features**2 > _SINGLE_PRECISION_WORK
+
+    def target_coordinates(self, spectrum: Spectrum) -> FloatArray:
+        """Return U^T B of shape (n_components, n_targets): targets in the left singular vectors.
+
+        B is the one-hot matrix for classification. With centred features, B is centred by the same stroke.
+        """
+        moments = self.moments(with_scatter=False)
+        sums = centred_target_sums(moments) if spectrum.is_centred else moments.target_sums
+        xp = namespace(spectrum.right_vectors)
+        return to_numpy(xp.matmul(sums, spectrum.right_vectors)).T / spectrum.singular_values[:, None]
+
+    def class_coordinates(self, spectrum: Spectrum) -> FloatArray:
+        """Return the class means in a spectrum's coordinates, (n_classes, n_components)."""
+        projected = self.target_coordinates(spectrum) * spectrum.singular_values[:, None]
+        return (projected / self.counts[None, :]).T
+
+    def square_norms(self) -> FloatArray:
+        """Return each sample's squared distance from the global mean, (n_samples,), float64."""
+        mean = self.moments(with_scatter=False).mean
+        norms = np.empty(self.n_samples)
+        for rows, chunk in self.chunks():
+            xp = namespace(chunk)
+            norms[rows] = to_numpy(xp.sum((chunk - mean[None, :]) ** 2, axis=1))
+        return norms
+
+    def take(self, rows: IntArray) -> Statistics:
+        """Return the statistics of some of the samples."""
+        labels = None if self._targets is None else self._targets[rows]
+        if labels is not None and labels.ndim == 1:
+            labels = self._classes[labels]
+        if self.features is None:
+            msg = "features must be given to take some of the samples"
+            raise DataError(msg)
+        xp = namespace(self.features)
+        chosen = xp.take(self.features, like(np.asarray(rows), self.features), axis=0)
+        return Statistics(chosen, labels, task=self.task)
