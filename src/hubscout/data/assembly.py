@@ -1,0 +1,79 @@
+"""The last step of every reader: samples and raw labels become a Target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hubscout._typing import Modality, TaskKind
+from hubscout.data.labels import encode_labels
+from hubscout.data.splits import split_notes
+from hubscout.data.task import RowProblem, Samples, Target, Task
+from hubscout.errors import DataError
+
+
+def assemble_target(
+    samples: Samples,
+    labels: Sequence[object],
+    *,
+    name: str,
+    source: str,
+    modality: Modality,
+    split: str,
+    kind: TaskKind | None = None,
+    class_names: Sequence[str] | None = None,
+    problems: Iterable[RowProblem] = (),
+    notes: Iterable[str] = (),
+) -> Target:
+    """Encode the labels, leave out samples without one, and name the task.
+
+    Parameters
+    ----------
+    samples : Samples
+        n inputs.
+    labels : sequence of length n
+        Raw labels.
+    name : str
+        Name of the task.
+    source : str
+        How the source is called in messages.
+    modality : {"image", "text", "features"}
+        What the samples are.
+    split : str
+        The split that was read.
+    kind : {"classification", "regression"}, optional
+        What the labels are; inferred by default.
+    class_names : sequence of str, optional
+        The classes that integer labels are codes of.
+    problems : iterable of RowProblem
+        Rows that were left out already.
+    notes : iterable of str
+        Sentences that were collected already.
+
+    Returns
+    -------
+    Target
+        All samples with a usable label.
+
+    Raises
+    ------
+    DataError, UsageError
+        As `hubscout.data.labels.encode_labels`.
+    """
+    found = tuple(problems)
+    if not len(samples):
+        cause = (
+            f"; the first of {len(found)} problems is {found[0].row!r}: {found[0].reason}" if found else ""
+        )
+        msg = f"{source} must hold samples that can be used, got none{cause}"
+        raise DataError(msg)
+    encoded = encode_labels(labels, source=source, kind=kind, names=class_names)
+    unlabelled = tuple(RowProblem(samples.name(position), reason) for position, reason in encoded.problems)
+    complete = len(encoded.kept) == len(samples)
+    return Target(
+        task=Task(name, encoded.kind, modality, encoded.names),
+        samples=samples if complete else samples.subset(encoded.kept),
+        labels=encoded.values,
+        split=split,
+        problems=found + unlabelled,
+        notes=(*notes, *encoded.notes, *split_notes(split)),
+    )

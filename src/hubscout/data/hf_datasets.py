@@ -1,0 +1,293 @@
+"""Data sets of the Hugging Face ``datasets`` library: a folder saved with it, or a name on the hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hubscout._typing import IntArray, TaskKind
+from hubscout.data.assembly import assemble_target
+from hubscout.data.columns import ColumnFacts, ColumnRequest, Columns, Content, choose_columns
+from hubscout.data.samples import EncodedImages, Texts, read_below, text_problem
+from hubscout.data.splits import choose_split, require_no_split
+from hubscout.data.task import RowProblem, Samples, Target
+from hubscout.errors import DataError, MissingExtraError, UnsafeFileError, UsageError
+
+_HUB_NAME = re.compile(
+    r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(\?config=(?P<config>[\w.-]+))?", re.ASCII
+)
+# Readers that only parse data. The library has others, and a hub folder chooses its own by its files'
+# suffixes. "cache" reads what one of them wrote before, when the hub is offline.
+_SAFE_BUILDERS = ("arrow", "cache", "csv", "imagefolder", "json", "parquet", "text")
+
+
+def is_saved_dataset(folder: Path) -> bool:
+    """Tell whether a folder was written by ``save_to_disk``."""
+    single = (folder / "dataset_info.json").is_file() and (folder / "state.json").is_file()
+    return single or (folder / "dataset_dict.json").is_file()
+
+
+def saved_target(
+    folder: Path,
+    *,
+    name: str,
+    request: ColumnRequest | None = None,
+    kind: TaskKind | None = None,
+    split: str = "train",
+) -> Target:
+    """Read a data set that was saved with ``save_to_disk``.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    name : str
+        Name of the task.
+    request : ColumnRequest, optional
+        The columns the user named; the others are guessed.
+    kind : {"classification", "regression"}, optional
+        What the labels are; inferred by default.
+    split : str
+        Which split to take, where there are splits.
+
+    Returns
+    -------
+    Target
+        Images stay on disk until they are asked for.
+
+    Raises
+    ------
+    DataError, UsageError
+        When it cannot be read, no choice of columns is clear, or nothing is left.
+    MissingExtraError
+        When ``datasets`` is not installed.
+    """
+    datasets = _library()
+    source = f"the data set {name!r}"
+    try:
+        loaded = datasets.load_from_disk(str(folder))
+    except Exception as error:
+        raise _unreadable(source, error) from None
+    return _target(loaded, name=name, source=source, request=request, kind=kind, split=split)
+
+
+def hub_target(
+    address: str,
+    *,
+    name: str | None = None,
+    request: ColumnRequest | None = None,
+    kind: TaskKind | None = None,
+    split: str = "train",
+) -> Target:
+    """Read a data set of the hub, or of the hub's cache when ``HF_HUB_OFFLINE`` is set.
+
+    Parameters
+    ----------
+    address : str
+        ``org/name``, ``org/name@revision`` or ``org/name@revision?config=name``.
+    name, request, kind, split
+        As in `saved_target`.
+
+    Returns
+    -------
+    Target
+        Images stay on disk until they are asked for.
+
+    Raises
+    ------
+    UsageError
+        When the address has another form.
+    UnsafeFileError
+        When the hub folder needs a reader that is not on the list of safe ones.
+    DataError, MissingExtraError
+        As in `saved_target`.
+
+    Notes
+    -----
+    The name must hold a slash, so that it can never be one of the library's own readers, some of which can be
+    made to run code, and must not be a folder here, which the library would read instead. Scripts are never
+    run.
+    """
+    match = _HUB_NAME.fullmatch(address)
+    if match is None or ".." in address:
+        msg = (
+            f"a data set of the hub must be written hf:org/name@revision?config=name, got {'hf:' + address!r}"
+        )
+        raise UsageError(msg)
+    path, revision, config = match["name"], match["revision"], match["config"]
+    if Path(path).exists():
+        msg = (
+            f"'hf:{path}' must name a data set of the hub, but a folder {path!r} lies here too; give "
+            f"'./{path}' or move it"
+        )
+        raise UsageError(msg)
+    datasets = _library()
+    source = f"the data set {path!r}"
+    try:
+        builder = datasets.load_dataset_builder(path, name=config, revision=revision)
+    except Exception as error:
+        raise _unreadable(source, error) from None
+    reader = type(builder).__module__.split(".")
+    if reader[:2] != ["datasets", "packaged_modules"] or not set(reader[2:3]) & set(_SAFE_BUILDERS):
+        msg = (
+            f"{source} needs the reader {'.'.join(reader)!r}, which is none of {', '.join(_SAFE_BUILDERS)}, "
+            "and was refused; save it as Parquet and give that file"
+        )
+        raise UnsafeFileError(msg)
+    try:
+        # The builder that was looked at is the one that runs: load_dataset would resolve the name anew.
+        builder.download_and_prepare()
+        loaded = builder.as_dataset()
+    except Exception as error:
+        raise _unreadable(source, error) from None
+    return _target(loaded, name=name or path, source=source, request=request, kind=kind, split=split)
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetImages(EncodedImages):
+    """The images of a memory-mapped ``datasets.Dataset``, decoded by hubscout and not by the library.
+
+    Parameters
+    ----------
+    dataset : datasets.Dataset
+        Its only column holds images that are not decoded: bytes, or a path.
+    column : str
+        The name of that column.
+    rows : tuple of int
+        Row of each sample in the data set as it was read, from 1.
+    """
+
+    dataset: Any
+    column: str
+    rows: tuple[int, ...]
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.rows)
+
+    def name(self, index: int) -> str:
+        """Return ``row 17``."""
+        return f"row {self.rows[index]}"
+
+    def subset(self, rows: IntArray) -> DatasetImages:
+        """Keep the given positions, in the given order."""
+        chosen = np.asarray(rows).tolist()
+        return DatasetImages(
+            self.dataset.select(chosen), self.column, tuple(self.rows[row] for row in chosen)
+        )
+
+    def _read(self, index: int) -> bytes:
+        value = self.dataset[int(index)][self.column]
+        if not isinstance(value, Mapping) or (value.get("bytes") is None and value.get("path") is None):
+            msg = "image is missing"
+            raise DataError(msg)
+        if value.get("bytes") is not None:
+            return bytes(value["bytes"])
+        # The hub's cache is made of links, so that the folder of the file is only known behind them.
+        path = Path(os.path.realpath(str(value["path"])))
+        return read_below(path.parent, path.name)
+
+
+def _target(
+    loaded: Any, *, name: str, source: str, request: ColumnRequest | None, kind: TaskKind | None, split: str
+) -> Target:
+    dataset, read_split = _choose_split(loaded, split, source)
+    columns = choose_columns(_facts(dataset.features), request or ColumnRequest(), source)
+    dataset = dataset.with_format(None)
+    labels = dataset.select_columns([columns.label])[:][columns.label]
+    label_feature = dataset.features[columns.label]
+    class_names = getattr(label_feature, "names", None)
+    if columns.modality == "image":
+        samples, kept, problems = _images(dataset, columns, source)
+    else:
+        samples, kept, problems = _texts(dataset, columns.sample)
+    return assemble_target(
+        samples,
+        [labels[row] for row in kept],
+        name=name,
+        source=source,
+        modality=columns.modality,
+        split=read_split,
+        kind=kind,
+        class_names=None if class_names is None else [str(label) for label in class_names],
+        problems=problems,
+        notes=columns.notes,
+    )
+
+
+def _choose_split(loaded: Any, split: str, source: str) -> tuple[Any, str]:
+    if not isinstance(loaded, Mapping):
+        return loaded, require_no_split(split, source)
+    chosen = choose_split([str(key) for key in loaded], split, source)
+    if len(chosen) > 1:
+        msg = (
+            f"split (--split) {split!r} must name one split of {source}, got {chosen!r}; name one of them "
+            "exactly"
+        )
+        raise UsageError(msg)
+    return loaded[chosen[0]], split
+
+
+def _facts(features: Mapping[str, Any]) -> list[ColumnFacts]:
+    # The library's own column of splits does not exist, so a column "split" is data like any other.
+    return [
+        ColumnFacts(str(name), _content(feature))
+        for name, feature in features.items()
+        if str(name) != "split"
+    ]
+
+
+def _content(feature: Any) -> Content:
+    by_type: dict[str, Content] = {"Image": "image", "ClassLabel": "label"}
+    known = by_type.get(type(feature).__name__)
+    if known is not None:
+        return known
+    dtype = str(getattr(feature, "dtype", ""))
+    if dtype in ("string", "large_string"):
+        return "text"
+    return "number" if dtype.startswith(("int", "uint", "float", "bool")) else "other"
+
+
+def _images(dataset: Any, columns: Columns, source: str) -> tuple[Samples, Iterable[int], list[RowProblem]]:
+    datasets = _library()
+    if type(dataset.features[columns.sample]).__name__ != "Image":
+        msg = (
+            f"the column {columns.sample!r} of {source} must have the type datasets.Image, got "
+            f"{dataset.features[columns.sample]!r}; use cast_column before saving"
+        )
+        raise DataError(msg)
+    images = dataset.select_columns([columns.sample]).cast_column(
+        columns.sample, datasets.Image(decode=False)
+    )
+    rows = range(len(images))
+    return DatasetImages(images, columns.sample, tuple(row + 1 for row in rows)), rows, []
+
+
+def _texts(dataset: Any, column: str) -> tuple[Samples, Iterable[int], list[RowProblem]]:
+    values = dataset.select_columns([column])[:][column]
+    reasons = [text_problem(value) for value in values]
+    kept = [row for row, reason in enumerate(reasons) if reason is None]
+    problems = [
+        RowProblem(f"row {row + 1}", reason) for row, reason in enumerate(reasons) if reason is not None
+    ]
+    return Texts(tuple(values[row] for row in kept), tuple(row + 1 for row in kept)), kept, problems
+
+
+def _library() -> Any:
+    try:
+        import datasets
+    except ImportError:
+        msg = "reading a Hugging Face data set needs datasets; install it with pip install 'hubscout[data]'"
+        raise MissingExtraError(msg) from None
+    return datasets
+
+
+def _unreadable(source: str, error: Exception) -> DataError:
+    reason = str(error).strip().partition("\n")[0][:300] or type(error).__name__
+    return DataError(f"{source} must be one that the datasets library can read, got {reason!r}")
