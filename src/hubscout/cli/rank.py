@@ -1,0 +1,111 @@
+"""``hubscout rank``: the main job."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from hubscout.cli.choices import (
+    CsvOption,
+    JsonOption,
+    QuietOption,
+    ScoreOptionsOption,
+    ScoresOption,
+    SeedOption,
+    StoreOption,
+    TaskOption,
+    score_names,
+    score_options,
+    task_kind,
+)
+
+_PARTIAL = 3
+
+
+def rank(
+    target: Annotated[
+        str, typer.Argument(help="Folder of images, CSV or Parquet file, saved data set, or .npz.")
+    ],
+    models: Annotated[
+        list[str],
+        typer.Option(
+            "--models", "-m", metavar="ADDRESS...", help="Candidates, with wildcards; several at once."
+        ),
+    ],
+    scores: ScoresOption = None,
+    option: ScoreOptionsOption = None,
+    task: TaskOption = None,
+    text_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column that holds the text.")
+    ] = None,
+    image_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column that holds the paths of the images.")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column that holds the labels.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split that is looked at.")] = "train",
+    probe_size: Annotated[
+        int | None, typer.Option(help="Samples every candidate sees, at most [5000].")
+    ] = None,
+    max_bad: Annotated[float, typer.Option(help="Share of the probe that may be unreadable.")] = 0.1,
+    seed: SeedOption = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    pool: Annotated[str | None, typer.Option(help="Pooling of the features, such as cls or mean.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples in one forward pass.")] = None,
+    dtype: Annotated[str, typer.Option(help="How features are kept: float32 or float16.")] = "float32",
+    workers: Annotated[int, typer.Option(help="Candidates that run at the same time.")] = 1,
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Time for one candidate; 0 for no limit.")
+    ] = 3600.0,
+    trust_remote_code: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A model whose own code may run; may be repeated."),
+    ] = None,
+    store: StoreOption = None,
+    engine: Annotated[str, typer.Option(help="local, or inline to debug in one process.")] = "local",
+    json_path: JsonOption = None,
+    csv_path: CsvOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Rank models by how well they should transfer to TARGET, without fine-tuning any."""
+    from hubscout.cli.progress import reporter
+    from hubscout.cli.publish import publish
+    from hubscout.cli.streams import check_outputs
+    from hubscout.ranking import EmptyRankingError
+    from hubscout.ranking import rank as run
+
+    check_outputs(json=json_path, csv=csv_path)
+    with reporter(quiet=quiet) as watch:
+        arguments: dict[str, Any] = {
+            "scores": score_names(scores),
+            "score_options": score_options(option),
+            "task": task_kind(task),
+            "text_column": text_column,
+            "image_column": image_column,
+            "label_column": label_column,
+            "split": split,
+            "probe_size": probe_size,
+            "max_bad": max_bad,
+            "seed": seed,
+            "device": device,
+            "pooling": pool,
+            "batch_size": batch_size,
+            "dtype": dtype,
+            "workers": workers,
+            "time_limit": time_limit or None,
+            "trust_remote_code": tuple(trust_remote_code or ()),
+            "store": store,
+            "engine": engine,
+            "on_event": watch,
+        }
+        try:
+            ranking, error = run(target, models, **arguments), None
+        except EmptyRankingError as empty:
+            ranking, error = empty.ranking, empty
+    publish(ranking, json_path, csv_path, quiet=quiet)
+    if error is not None:
+        raise error
+    if ranking.not_ranked:
+        raise typer.Exit(_PARTIAL)

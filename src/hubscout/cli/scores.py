@@ -1,0 +1,65 @@
+"""``hubscout scores``: what every score is, from its own record."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from hubscout.cli.choices import JsonOption, TaskOption, task_kind
+
+SCHEMA = "hubscout.score_specs/1"
+# Facts that are functions or repeat the name.
+_HIDDEN = ("estimate", "function")
+
+
+def scores(
+    name: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Show all facts of these.")
+    ] = None,
+    task: TaskOption = None,
+    json_path: JsonOption = None,
+) -> None:
+    """List the scores: what each is, what it needs, what it ignores, and where it comes from."""
+    from hubscout.cli.score_table import spec_pages, spec_table
+    from hubscout.cli.streams import check_outputs, console, deliver, show
+    from hubscout.scores import RECOMMENDED_SCORE, get_spec, list_scores
+
+    check_outputs(json=json_path)
+    names = list(name) if name else list_scores(task_kind(task))
+    specs = [get_spec(each) for each in names]
+    if json_path is not None:
+        facts = [spec_facts(spec) for spec in specs]
+        document = {"schema": SCHEMA, "recommended": RECOMMENDED_SCORE, "scores": facts}
+        deliver(json.dumps(document, indent=2) + "\n", json_path)
+    if json_path == "-":
+        return
+    width = console(sys.stdout).width
+    show(spec_pages(specs, width) if name else spec_table(specs, RECOMMENDED_SCORE, width))
+
+
+def spec_facts(spec: Any) -> dict[str, Any]:
+    """Return the facts of a score as plain JSON values.
+
+    Parameters
+    ----------
+    spec : ScoreSpec
+        The record of a score.
+
+    Returns
+    -------
+    dict
+    """
+    from dataclasses import fields
+
+    facts = {each.name: getattr(spec, each.name) for each in fields(spec) if each.name not in _HIDDEN}
+    return {
+        key: sorted(value)
+        if isinstance(value, frozenset)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+        for key, value in facts.items()
+    }

@@ -1,0 +1,171 @@
+"""One candidate from its address to its record: load, extract, score."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from hubscout.data.task import Probe
+from hubscout.errors import HubscoutError
+from hubscout.features.feature_set import FeatureSet
+from hubscout.models.card import ModelCard
+from hubscout.ranking.entries import finite, score_entry, source_probabilities
+from hubscout.ranking.records import ScoreEntry, ScoreRecord
+
+Step = Literal["loaded", "progress", "scoring", "note"]
+# (kind, done, total, message): what an engine needs to build an Event.
+Emit: TypeAlias = Callable[[Step, int, int, str], None]
+
+
+@dataclass(frozen=True)
+class CandidateJob:
+    """All that one candidate's process is told; it must pickle.
+
+    Parameters
+    ----------
+    address : str
+        Canonical address of the candidate.
+    probe : Probe
+        The target sample.
+    scores : tuple of str
+        Names of the scores.
+    score_options : mapping
+        Options of single scores, by name.
+    seed : int
+        Seed of the scores.
+    device, pooling, batch_size, dtype
+        As in `hubscout.rank`.
+    trust_remote_code : tuple of str
+        Names of models whose own code may run.
+    store : str or None
+        Root of the feature store; None is the default place.
+    """
+
+    address: str
+    probe: Probe
+    scores: tuple[str, ...]
+    score_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seed: int = 0
+    device: str = "auto"
+    pooling: str | None = None
+    batch_size: int | None = None
+    dtype: Literal["float32", "float16"] = "float32"
+    trust_remote_code: tuple[str, ...] = ()
+    store: str | None = None
+
+
+def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
+    """Load, extract and score one candidate in this process.
+
+    Parameters
+    ----------
+    job : CandidateJob
+        What to do.
+    emit : callable
+        Told each step.
+
+    Returns
+    -------
+    ScoreRecord
+        Without a rank; status ``ranked`` means only that features were there.
+
+    Raises
+    ------
+    Exception
+        Whatever the candidate's own library raises; engines turn it into a failed record by `failed_record`.
+    """
+    from hubscout.scores import evaluate
+
+    start = time.perf_counter()
+    card, feature_set = _features(job, emit)
+    emit("scoring", len(job.probe), len(job.probe), "")
+    values = evaluate(
+        feature_set.features,
+        feature_set.labels,
+        job.scores,
+        source_probs=source_probabilities(feature_set.source_logits),
+        task=job.probe.task.kind,
+        seed=job.seed,
+        options=job.score_options,
+    )
+    record = _record(card, feature_set, {name: score_entry(values[name]) for name in job.scores})
+    return replace(record, seconds=time.perf_counter() - start)
+
+
+def failed_record(
+    job: CandidateJob, error: BaseException, seconds: float, details: str | None = None
+) -> ScoreRecord:
+    """Turn an exception into the record of a failed candidate.
+
+    Parameters
+    ----------
+    job : CandidateJob
+        What was tried.
+    error : BaseException
+        What came of it.
+    seconds : float
+        Time it took.
+    details : str, optional
+        A traceback or the end of the output, for errors that are not ours.
+    """
+    if isinstance(error, HubscoutError):
+        reason, details = str(error), None
+    else:
+        lines = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
+    return ScoreRecord(
+        candidate=job.address,
+        status="failed",
+        reason=reason,
+        error_type=type(error).__name__,
+        details=details,
+        seconds=seconds,
+    )
+
+
+def _features(job: CandidateJob, emit: Emit) -> tuple[ModelCard, FeatureSet]:
+    from hubscout.features import FeatureStore, extract, feature_file_set
+    from hubscout.models import load_encoder, parse_address
+
+    address = parse_address(job.address)
+    if address.scheme == "features":
+        feature_set = feature_file_set(address.name, job.probe)
+        return ModelCard(**feature_set.provenance["card"]), feature_set
+    encoder = load_encoder(
+        address, device=job.device, pooling=job.pooling, trust_remote_code=job.trust_remote_code
+    )
+    emit("loaded", 0, len(job.probe), encoder.card.address)
+    feature_set = extract(
+        encoder,
+        job.probe,
+        FeatureStore(None if job.store is None else Path(job.store)),
+        batch_size=job.batch_size,
+        dtype=job.dtype,
+        progress=lambda done, total: emit("progress", done, total, ""),
+    )
+    return encoder.card, feature_set
+
+
+def _record(card: ModelCard, feature_set: FeatureSet, entries: dict[str, ScoreEntry]) -> ScoreRecord:
+    facts = feature_set.provenance
+    return ScoreRecord(
+        candidate=card.address,
+        status="ranked",
+        scores=entries,
+        n_features=int(feature_set.features.shape[1]),
+        n_parameters=card.n_parameters,
+        source_classes=card.source_classes,
+        licence=card.licence,
+        identity=card.identity,
+        loader=card.loader,
+        device=card.device,
+        transform=dict(card.transform),
+        samples_per_second=finite(facts.get("samples_per_second")),
+        rows_cached=int(facts.get("rows_cached", 0)),
+        rows_computed=int(facts.get("rows_computed", 0)),
+        rows_repaired=int(facts.get("rows_repaired", 0)),
+        notes=(*card.notes, *(str(note) for note in facts.get("notes", ()))),
+    )

@@ -1,0 +1,95 @@
+"""Which scores a run computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from inspect import signature
+from typing import Any
+
+from hubscout._typing import TaskKind
+from hubscout.errors import UsageError
+
+# Cheap, and of other families than the recommended one: where they disagree, the answer is less sure.
+_COMPANIONS = ("logme", "disco", "knn")
+
+
+def choose_scores(scores: str | Sequence[str] | None, kind: TaskKind) -> tuple[str, ...]:
+    """Resolve the scores of a run.
+
+    Parameters
+    ----------
+    scores : str, sequence of str, or None
+        Names in order; the first one ranks. None takes the recommended score and two or three cheap
+        companions; ``"all"`` takes every score of the task, the recommended one first.
+    kind : str
+        Kind of the task.
+
+    Returns
+    -------
+    tuple of str
+        Without repetitions.
+
+    Raises
+    ------
+    UsageError
+        When a name is unknown, does not apply to the task, or there is none.
+    """
+    from hubscout.scores import RECOMMENDED_SCORE, get_spec, list_scores
+
+    applicable = list_scores(kind)
+    if scores is None or scores == "all":
+        wanted = (RECOMMENDED_SCORE, *(_COMPANIONS if scores is None else applicable))
+        chosen = tuple(dict.fromkeys(name for name in wanted if name in applicable))
+    else:
+        names = (scores,) if isinstance(scores, str) else tuple(scores)
+        chosen = tuple(dict.fromkeys(names))
+        for name in chosen:
+            tasks = get_spec(name).tasks
+            if kind not in tasks:
+                msg = (
+                    f"scores must apply to the task, which is {kind}, and {name!r} is for "
+                    f"{' and '.join(tasks)}; choose from {', '.join(applicable)}"
+                )
+                raise UsageError(msg)
+    if not chosen:
+        msg = f"scores must name at least one score, got {scores!r}; choose from {', '.join(applicable)}"
+        raise UsageError(msg)
+    return chosen
+
+
+def check_score_options(
+    options: Mapping[str, Mapping[str, Any]] | None, scores: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return a plain copy of the options of single scores.
+
+    Parameters
+    ----------
+    options : mapping of str to mapping, or None
+        Options by score.
+    scores : sequence of str
+        The scores of the run.
+
+    Returns
+    -------
+    dict of str to dict
+
+    Raises
+    ------
+    UsageError
+        When options are given for a score that is not computed, or a score has no such option.
+    """
+    from hubscout.scores import get_spec
+
+    copy = {name: dict(each) for name, each in (options or {}).items()}
+    for name in copy:
+        if name not in scores:
+            msg = f"score_options must be for scores that are computed ({', '.join(scores)}), got {name!r}"
+            raise UsageError(msg)
+        # The first parameter is the statistics.
+        known = list(signature(get_spec(name).estimate).parameters)[1:]
+        for option in copy[name]:
+            if option not in known:
+                has = f"has {', '.join(known)}" if known else "has none"
+                msg = f"score_options must name options of their score, and {name!r} {has}, got {option!r}"
+                raise UsageError(msg)
+    return copy

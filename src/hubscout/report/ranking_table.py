@@ -1,0 +1,116 @@
+"""The table of a ranking for the terminal, with a legend and the reasons of what is missing."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from hubscout._printable import printable
+from hubscout.ranking.records import Ranking, ScoreRecord
+from hubscout.report.fitting import Column, build_table, fit
+from hubscout.report.numbers import DASH, count, decimals, rate, with_error
+
+_UNITS = {"image": "images", "text": "texts", "features": "rows"}
+_STYLES = {"ranked": "", "unranked": "dim", "failed": "dim"}
+
+
+def ranking_table(ranking: Ranking, width: int) -> RenderableType:
+    """Lay out a ranking.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        What is shown.
+    width : int
+        Columns of the terminal; from 60 on, rank, candidate and the deciding score always fit on one line.
+
+    Returns
+    -------
+    rich renderable
+        Table, legend, and one line for each candidate without a rank and for each value that is missing.
+    """
+    shown, left_out = fit(_columns(ranking), width)
+    styles = [_STYLES[record.status] for record in ranking.records]
+    if ranking.ranked:
+        styles[0] = "bold"
+    parts: list[RenderableType] = [build_table(shown, styles), Text()]
+    parts.append(Text(_legend(ranking, shown, left_out), style="dim"))
+    parts.extend(_reasons(ranking))
+    return Group(*parts)
+
+
+def _columns(ranking: Ranking) -> list[Column]:
+    records = ranking.records
+    unit = _UNITS[ranking.task.modality]
+    scores = [
+        # The deciding score always stays; the rest goes from the right, after the costs.
+        Column(name, _score_cells(records, name), 0 if place == 0 else 1, name=name)
+        for place, name in enumerate(ranking.scores)
+    ]
+    return [
+        Column("#", tuple(str(record.rank or DASH) for record in records)),
+        Column("candidate", tuple(record.candidate for record in records), justify="left", folds=True),
+        *scores,
+        Column("width", tuple(str(record.n_features or DASH) for record in records), 3, name="width"),
+        Column("params", tuple(count(record.n_parameters) for record in records), 4, name="params"),
+        Column(f"{unit}/s", tuple(_rate(record) for record in records), 2, name=f"{unit}/s"),
+        Column("seconds", tuple(f"{record.seconds:.1f}" for record in records), 5, name="seconds"),
+    ]
+
+
+def _score_cells(records: tuple[ScoreRecord, ...], name: str) -> tuple[str, ...]:
+    digits = decimals([record.value(name) for record in records])
+    entries = [record.scores.get(name) for record in records]
+    return tuple(
+        DASH if entry is None else with_error(entry.value, entry.standard_error, digits) for entry in entries
+    )
+
+
+def _rate(record: ScoreRecord) -> str:
+    return rate(record.samples_per_second)
+
+
+def _legend(ranking: Ranking, shown: list[Column], left_out: list[Column]) -> str:
+    titles = {column.title for column in shown}
+    unit = _UNITS[ranking.task.modality]
+    words = [f"ordered by {ranking.scores[0]}, higher is better"]
+    if any(
+        entry.standard_error is not None for record in ranking.records for entry in record.scores.values()
+    ):
+        words.append("± standard error")
+    if "width" in titles:
+        words.append("width: features per sample")
+    if "params" in titles:
+        words.append("params: parameters of the encoder")
+    if f"{unit}/s" in titles:
+        words.append(f"{unit}/s: when the features were extracted")
+    if left_out:
+        names = ", ".join(column.name for column in left_out)
+        words.append(f"not shown for lack of room: {names}")
+    return printable("; ".join(words) + ".")
+
+
+def _reasons(ranking: Ranking) -> list[RenderableType]:
+    lines: list[RenderableType] = []
+    if ranking.not_ranked:
+        lines += [
+            Text(),
+            Text(f"Not ranked: {len(ranking.not_ranked)} of {len(ranking.records)}", style="bold"),
+        ]
+    lines += [
+        _line(record.candidate, record.reason or "no reason was given") for record in ranking.not_ranked
+    ]
+    missing: dict[tuple[str, str], list[str]] = {}
+    for record in ranking.ranked:
+        for name, entry in record.scores.items():
+            if entry.value is None:
+                missing.setdefault((name, entry.reason or "no reason was given"), []).append(record.candidate)
+    if missing:
+        lines += [Text(), Text("No value", style="bold")]
+    lines += [_line(f"{name} of {', '.join(who)}", reason) for (name, reason), who in missing.items()]
+    return lines
+
+
+def _line(subject: str, reason: str) -> RenderableType:
+    return Padding(Text(f"{printable(subject)}: {printable(reason)}", overflow="fold"), (0, 0, 0, 2))

@@ -1,0 +1,69 @@
+"""What a user should know beside the table: how the probe came about, what was left out, what was guessed."""
+
+from __future__ import annotations
+
+from hubscout._printable import printable
+from hubscout.data.task import Task
+from hubscout.ranking.records import ProbeFacts, Ranking
+
+_SHOWN_PROBLEMS = 10
+_UNITS = {"image": "images", "text": "texts", "features": "rows"}
+
+
+def probe_remarks(task: Task, probe: ProbeFacts) -> list[str]:
+    """Say what the candidates look at.
+
+    Parameters
+    ----------
+    task : Task
+        The task.
+    probe : ProbeFacts
+        The sample.
+
+    Returns
+    -------
+    list of str
+        Lines for a terminal: the probe, the notes, and the first ten problems by row and reason.
+    """
+    unit = _UNITS[task.modality]
+    size = f"{probe.n} {unit}" if probe.n == probe.n_target else f"{probe.n} of {probe.n_target} {unit}"
+    classes = f" in {task.n_classes} classes" if task.n_classes else ""
+    lines = [f"{task.name}: {task.kind}, {size}{classes} (split {probe.split}, seed {probe.seed})"]
+    lines += [f"note: {note}" for note in probe.notes]
+    if probe.problems:
+        lines.append(f"left out: {len(probe.problems)} {unit}")
+        lines += [f"  {problem.row}: {problem.reason}" for problem in probe.problems[:_SHOWN_PROBLEMS]]
+        more = len(probe.problems) - _SHOWN_PROBLEMS
+        if more > 0:
+            lines.append(f"  ... and {more} more; --json lists them all")
+    return [printable(line) for line in lines]
+
+
+def ranking_remarks(ranking: Ranking) -> list[str]:
+    """Say what happened to the candidates.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        The result.
+
+    Returns
+    -------
+    list of str
+        Lines for a terminal: what the store gave, what was damaged, and the notes of the candidates.
+    """
+    ready = [record for record in ranking.records if record.status != "failed"]
+    lines = []
+    whole = sum(record.rows_cached > 0 and record.rows_computed == 0 for record in ready)
+    partly = sum(record.rows_cached > 0 and record.rows_computed > 0 for record in ready)
+    if whole:
+        lines.append(f"features of {whole} of {len(ready)} candidates were found in the store")
+    if partly:
+        lines.append(f"{partly} of {len(ready)} candidates went on from features that were in the store")
+    lines += [
+        f"note: {record.candidate}: {record.rows_repaired} stored rows were damaged and were computed again"
+        for record in ready
+        if record.rows_repaired
+    ]
+    lines += [f"note: {record.candidate}: {note}" for record in ranking.records for note in record.notes]
+    return [printable(line) for line in lines]
