@@ -12,7 +12,7 @@ TaskKind: TypeAlias = Literal[
 ]
 Modality: TypeAlias = Literal["image", "text", "features"]
 
-FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.intp]
 # An array of any array-API library: NumPy, torch, CuPy, JAX. No protocol of the standard is typed yet.
 Array: TypeAlias = Any

@@ -138,7 +138,8 @@ def check_target_values(targets: npt.NDArray[Any]) -> FloatArray:
         raise DataError(msg)
     constant = np.ptp(values, axis=0) == 0
     if constant.any():
-        msg = f"labels must vary for regression: column {int(constant.argmax())} is {values[0, constant.argmax()]} in all rows"
+        column = int(constant.argmax())
+        msg = f"labels must vary for regression: column {column} is {values[0, column]} in all rows"
         raise DataError(msg)
     return values
 
@@ -193,7 +194,8 @@ def check_finite(chunk: Array, first_row: int, name: str = "features") -> None:
 
 def _missing(labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     if labels.dtype.kind == "f":
-        return ~np.isfinite(labels)
+        finite: npt.NDArray[np.bool_] = np.isfinite(labels)
+        return ~finite
     if labels.dtype.kind == "O":
         return np.array([value is None or value != value for value in labels.tolist()], dtype=bool)
     return np.zeros(labels.shape, dtype=bool)

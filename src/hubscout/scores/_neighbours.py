@@ -46,9 +46,7 @@ def nearest_neighbours(statistics: Statistics, k: int) -> tuple[IntArray, FloatA
     return index, np.sqrt(np.maximum(nearest, 0.0))
 
 
-def _keep_nearest(
-    squared: FloatArray, offset: int, where: slice, index: IntArray, nearest: FloatArray
-) -> None:
+def _keep_nearest(squared: FloatArray, offset: int, where: slice, index: IntArray, nearest: FloatArray) -> None:
     """Merge one block of squared distances into the k nearest found so far."""
     k = index.shape[1]
     queries = np.arange(where.start, where.stop)

@@ -46,7 +46,7 @@ class Estimate:
     terms: Callable[[], FloatArray] | None = None
 
     def standard_error(self) -> float | None:
-        """Standard deviation of the terms over the root of their number; None without terms."""
+        """Return the standard deviation of the terms over the root of their number; None without terms."""
         if self.terms is None:
             return None
         terms = self.terms()

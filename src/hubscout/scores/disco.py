@@ -6,16 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hubscout._typing import Array, FloatArray, TaskKind
+from hubscout._typing import Array, FloatArray, IntArray, TaskKind
 from hubscout._validation import check_choice, check_positive_int
 from hubscout.errors import UsageError
-from hubscout.scores._disco_class import ClassCovarianceModel
+from hubscout.scores._disco_models import ClassCovarianceModel, Covariance, PooledModel
 from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Spectrum, Statistics
-from hubscout.stats.gaussian import nearest_mean_logits, ridged, true_class_posterior, whitening
 from hubscout.stats.namespace import like, namespace, to_numpy
 
-Covariance = Literal["shared", "identity", "class"]
 DEFAULT_RIDGE = {"shared": 1e-6, "class": 1e-2, "identity": 0.0}
 _HARD_SHRINKAGE = 0.1
 
@@ -29,7 +27,8 @@ def group_slices(n_components: int, n_groups: int) -> list[slice]:
 def group_ratios(spectrum: Spectrum, groups: list[slice]) -> FloatArray:
     """Return each group's share of the sum of the kept singular values; they sum to 1."""
     sums = np.array([spectrum.singular_values[group].sum() for group in groups])
-    return sums / sums.sum()
+    ratios: FloatArray = sums / sums.sum()
+    return ratios
 
 
 def _estimate(
@@ -65,66 +64,13 @@ def _estimate(
         prior = statistics.priors[statistics.codes]
         return Estimate(float(prior.mean()), lambda: prior)
     if covariance == "class":
-        model: Any = ClassCovarianceModel(
+        model: ClassCovarianceModel | PooledModel = ClassCovarianceModel(
             statistics, spectrum, groups, ridge, log_determinant=log_determinant
         )
     else:
-        model = _PooledModel(statistics, spectrum, groups, covariance, ridge)
+        model = PooledModel(statistics, spectrum, groups, covariance, ridge)
     terms = model.terms(group_ratios(spectrum, groups))
     return Estimate(float(terms.mean()), lambda: terms)
-
-
-class _PooledModel:
-    """Nearest class mean in each group, in coordinates that a shared covariance whitens (or in plain ones)."""
-
-    def __init__(
-        self,
-        statistics: Statistics,
-        spectrum: Spectrum,
-        groups: list[slice],
-        covariance: Covariance,
-        ridge: float,
-    ) -> None:
-        self.statistics, self.spectrum, self.groups = statistics, spectrum, groups
-        means = statistics.class_coordinates(spectrum)
-        self.transform: FloatArray | None = None
-        if covariance == "shared":
-            self.transform = np.zeros((spectrum.n_components, spectrum.n_components))
-            for group in groups:
-                within = within_class_covariance(spectrum.singular_values[group], means[:, group], statistics)
-                self.transform[group, group] = whitening(ridged(within, ridge))
-            means = means @ self.transform
-        self.means = means
-
-    def terms(self, ratios: FloatArray) -> FloatArray:
-        statistics = self.statistics
-        terms = np.empty(statistics.n_samples)
-        log_priors = np.log(statistics.priors)
-        means = [self.means[:, group] for group in self.groups]
-        walk = statistics.coordinates(self.spectrum, self.transform, width=2 * statistics.n_targets)
-        for rows, coordinates in walk:
-            total: Array = 0.0
-            for group, mean, ratio in zip(self.groups, means, ratios, strict=True):
-                logits = nearest_mean_logits(coordinates[:, group], mean, log_priors)
-                total = total + float(ratio) * true_class_posterior(logits, statistics.codes[rows])
-            terms[rows] = to_numpy(total)
-        return terms
-
-
-def within_class_covariance(
-    singular_values: FloatArray, means: FloatArray, statistics: Statistics
-) -> FloatArray:
-    """Return the pooled within-class covariance (divided by N) of some coordinates.
-
-    The total scatter of coordinates is diagonal, so only the class means have to be taken away from it: no pass
-    over the samples.
-    """
-    between = (means * statistics.counts[:, None]).T @ means
-    total = np.diag(singular_values**2)
-    within = (total - between) / statistics.n_samples
-    # Rounding can leave a zero variance slightly negative where classes are points.
-    floor = np.finfo(np.float64).eps * singular_values[0] ** 2 / statistics.n_samples
-    return within + floor * np.eye(len(within))
 
 
 def _regression(statistics: Statistics, spectrum: Spectrum, groups: list[slice]) -> Estimate:
@@ -156,7 +102,7 @@ def _regression(statistics: Statistics, spectrum: Spectrum, groups: list[slice])
     return Estimate(value, terms)
 
 
-def hard_examples(statistics: Statistics, fraction: float, n_components: int | None = 128) -> Any:
+def hard_examples(statistics: Statistics, fraction: float, n_components: int | None = 128) -> IntArray:
     """Choose the samples that a linear discriminant finds hardest, within each class.
 
     Parameters
@@ -186,7 +132,7 @@ def hard_examples(statistics: Statistics, fraction: float, n_components: int | N
     if spectrum.n_components == 0:
         return np.arange(statistics.n_samples)
     whole = [slice(0, spectrum.n_components)]
-    posterior = _PooledModel(statistics, spectrum, whole, "shared", _HARD_SHRINKAGE).terms(np.ones(1))
+    posterior = PooledModel(statistics, spectrum, whole, "shared", _HARD_SHRINKAGE).terms(np.ones(1))
     order = np.lexsort((posterior, codes))
     counts = statistics.counts.astype(np.intp)
     kept = np.minimum(counts, np.maximum(2, np.ceil(fraction * counts).astype(np.intp)))

@@ -107,10 +107,7 @@ def evaluate(
         statistics.moments(with_scatter=False) if not any(
             s.spectrum == "whole" for s in specs
         ) else statistics.spectrum()
-    return {
-        spec.name: _one(spec, statistics, dict(settings.get(spec.name, {})), standard_errors)
-        for spec in specs
-    }
+    return {spec.name: _one(spec, statistics, dict(settings.get(spec.name, {})), standard_errors) for spec in specs}
 
 
 def score(
@@ -161,9 +158,7 @@ def score(
     >>> sorted(hubscout.score(features, labels, scores=["disco", "knn"]))
     ['disco', 'knn']
     """
-    found = evaluate(
-        features, labels, scores, source_probs=source_probs, task=task, seed=seed, standard_errors=False
-    )
+    found = evaluate(features, labels, scores, source_probs=source_probs, task=task, seed=seed, standard_errors=False)
     for name, result in found.items():
         if result.value is None:
             msg = f"score {name!r} has no value: {result.reason}"
@@ -182,9 +177,7 @@ def _chosen(scores: Iterable[str] | Literal["all"], statistics: Statistics) -> l
     return [get_spec(name) for name in dict.fromkeys(scores)]
 
 
-def _one(
-    spec: ScoreSpec, statistics: Statistics, options: dict[str, Any], standard_errors: bool
-) -> ScoreValue:
+def _one(spec: ScoreSpec, statistics: Statistics, options: dict[str, Any], standard_errors: bool) -> ScoreValue:
     start = time.perf_counter()
     try:
         if statistics.task not in spec.tasks:

@@ -60,7 +60,7 @@ def _between_to_total(statistics: Statistics, whitened: FloatArray, weights: Flo
     return Estimate(value, terms)
 
 
-_COMMON = {
+_COMMON: dict[str, Any] = {
     "range": "[0, min(C - 1, rank)]; without signal about (C - 1) rank / (N - 1)",
     "cost": "N D^2 + D^3",
     "spectrum": "whole",

@@ -82,7 +82,8 @@ class _LinearModel:
         spread = np.log(alpha[:, None] + beta[:, None] * self.singular_values**2).sum(axis=1)
         q = (1.0 / (self.singular_values**2 + lam[:, None])) @ self.mean**2 + self.mean_rest / lam
         own = np.log(alpha) if self.mean_rest > 0 else 0.0
-        return spread + own + np.log1p(self.n * q)
+        total: FloatArray = spread + own + np.log1p(self.n * q)
+        return total
 
 
 def _linear_model(statistics: Statistics) -> _LinearModel:
@@ -140,7 +141,8 @@ def _log_evidence(
 ) -> FloatArray:
     n = model.n
     total = model.rank * np.log(alpha) + n * np.log(beta) - model.log_determinant(alpha, beta)
-    return (total - beta * r2 - alpha * m2 - n * np.log(2 * np.pi)) / (2 * n)
+    evidence: FloatArray = (total - beta * r2 - alpha * m2 - n * np.log(2 * np.pi)) / (2 * n)
+    return evidence
 
 
 def _authors_evidence(model: _LinearModel, n_features: int) -> FloatArray:
@@ -182,7 +184,8 @@ def _terms(statistics: Statistics, model: _LinearModel, evidence: _Evidence, val
         predicted = to_numpy(fitted) + offsets
         wanted = np.eye(statistics.n_targets)[targets[rows]] if targets.ndim == 1 else targets[rows]
         found[rows] = -0.5 * np.mean(evidence.beta * (wanted - predicted) ** 2, axis=1)
-    return found - found.mean() + value
+    terms: FloatArray = found - found.mean() + value
+    return terms
 
 
 @score(

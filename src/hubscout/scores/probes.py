@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hubscout._typing import FloatArray, TaskKind
 from hubscout._validation import check_positive_int
@@ -78,13 +79,9 @@ def _estimate_linear(statistics: Statistics) -> Estimate:
     projected = statistics.target_coordinates(spectrum)
     means = statistics.moments(with_scatter=False).target_totals / n
     losses = np.zeros((len(_RIDGES), statistics.n_targets))
-    residuals = (
-        np.empty((len(_RIDGES), n), dtype=np.intp) if is_class else np.empty((len(_RIDGES), *targets.shape))
-    )
+    outcome: npt.NDArray[Any] = np.empty((len(_RIDGES), *targets.shape))  # predicted codes, or residuals
     width = 2 * statistics.n_targets + spectrum.n_components
-    for rows, coordinates in statistics.coordinates(
-        spectrum, np.diag(1 / spectrum.singular_values), width=width
-    ):
+    for rows, coordinates in statistics.coordinates(spectrum, np.diag(1 / spectrum.singular_values), width=width):
         left = to_numpy(coordinates)
         wanted = indicators[targets[rows]] if is_class else targets[rows]
         leverages = left**2 @ filters + 1 / n
@@ -93,12 +90,12 @@ def _estimate_linear(statistics: Statistics) -> Estimate:
             # The residual of a ridge fit without sample i, from the fit with it.
             errors = (wanted - fitted) / np.maximum(1 - leverages[:, index], 1e-12)[:, None]
             losses[index] += (errors**2).sum(axis=0)
-            residuals[index, rows] = (wanted - errors).argmax(axis=1) if is_class else errors
+            outcome[index, rows] = (wanted - errors).argmax(axis=1) if is_class else errors
     if is_class:
-        hits = (residuals[losses.sum(axis=1).argmin()] == statistics.codes).astype(np.float64)
+        hits = (outcome[losses.sum(axis=1).argmin()] == statistics.codes).astype(np.float64)
         return Estimate(float(hits.mean()), lambda: hits)
     chosen = losses.argmin(axis=0)
-    return _explained_variance(targets, residuals[chosen, :, np.arange(statistics.n_targets)].T)
+    return _explained_variance(targets, outcome[chosen, :, np.arange(statistics.n_targets)].T)
 
 
 def _explained_variance(targets: FloatArray, residuals: FloatArray) -> Estimate:

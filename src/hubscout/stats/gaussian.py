@@ -21,7 +21,8 @@ def ridged(covariance: FloatArray, ridge: float) -> FloatArray:
     mean_variance = np.trace(covariance, axis1=-2, axis2=-1) / size
     # A class without any spread gets the smallest positive spread, so that the inverse exists.
     amount = np.maximum(ridge * mean_variance, np.finfo(np.float64).tiny ** 0.5)
-    return covariance + amount[..., None, None] * np.eye(size)
+    stable: FloatArray = covariance + amount[..., None, None] * np.eye(size)
+    return stable
 
 
 def whitening(covariance: FloatArray) -> FloatArray:
@@ -34,7 +35,8 @@ def whitening(covariance: FloatArray) -> FloatArray:
     """
     values, vectors = np.linalg.eigh(covariance)
     floor = np.finfo(np.float64).eps * len(values) * max(values[-1], np.finfo(np.float64).tiny ** 0.5)
-    return vectors / np.sqrt(np.maximum(values, floor))
+    whitener: FloatArray = vectors / np.sqrt(np.maximum(values, floor))
+    return whitener
 
 
 def nearest_mean_logits(coordinates: Array, means: FloatArray, log_priors: FloatArray) -> Array:

@@ -58,8 +58,8 @@ class Moments:
     n_samples: int = 0
     mean: Array = field(default=None, repr=False)
     scatter: Array = field(default=None, repr=False)
-    target_totals: FloatArray = field(default=None, repr=False)  # type: ignore[assignment]
-    target_squares: FloatArray = field(default=None, repr=False)  # type: ignore[assignment]
+    target_totals: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
+    target_squares: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
     target_sums: Array = field(default=None, repr=False)
 
     def update(self, chunk: Array, targets: Any) -> None:
@@ -75,11 +75,7 @@ class Moments:
         xp = namespace(chunk)
         double = float_dtype(xp, single=False)
         rows = chunk.shape[0]
-        mean = (
-            xp.mean(chunk, axis=0, dtype=double)
-            if is_numpy(chunk)
-            else xp.sum(chunk, axis=0, dtype=double) / rows
-        )
+        mean = xp.mean(chunk, axis=0, dtype=double) if is_numpy(chunk) else xp.sum(chunk, axis=0, dtype=double) / rows
         shift = xp.astype(mean, chunk.dtype)
         centred = chunk - shift[None, :]
         totals, squares = _target_totals(targets, self.n_targets)
@@ -178,4 +174,5 @@ def centred_target_sums(moments: Moments) -> Array:
 
 def class_means(moments: Moments) -> FloatArray:
     """Return the class means about the global mean, (n_classes, n_features), as NumPy float64."""
-    return to_numpy(centred_target_sums(moments)) / moments.target_totals[:, None]
+    means: FloatArray = to_numpy(centred_target_sums(moments)) / moments.target_totals[:, None]
+    return means

@@ -14,7 +14,7 @@ from hubscout.stats.namespace import is_numpy, like, namespace, to_numpy
 # Below this width a full decomposition is as quick as a partial one.
 _SMALL_SIDE = 256
 # A residual above this share of the largest eigenvalue sends single-precision eigenvectors back to double.
-_RESIDUAL_LIMIT = 1e-7
+_RESIDUAL_LIMIT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -78,16 +78,16 @@ def spectrum_of_gram(
         Rayleigh-Ritz step, lose nothing more.
     """
     n_features = gram.shape[0]
-    is_partial = n_components is not None and n_components < n_features // 4 and n_features > _SMALL_SIDE
-    if not (is_partial and is_numpy(gram)):
-        values, vectors = _descending(*namespace(gram).linalg.eigh(gram))
-    else:
+    is_partial = n_features > _SMALL_SIDE and is_numpy(gram)
+    if n_components is not None and n_components < n_features // 4 and is_partial:
         values, vectors = _leading_eigenpairs(gram, n_components, single=single)
+    else:
+        values, vectors = _descending(*namespace(gram).linalg.eigh(gram))
     return _spectrum(values, vectors, mean, n_samples, n_features, n_components)
 
 
 def spectrum_of_samples(
-    column_blocks: Callable[[], Iterator[tuple[slice, Array]]],
+    column_blocks: Callable[[], Iterator[Array]],
     mean: Array | None,
     n_samples: int,
     n_components: int | None,
@@ -97,8 +97,7 @@ def spectrum_of_samples(
     Parameters
     ----------
     column_blocks : callable
-        Gives an iterator over (slice of columns, float64 block of shape (n_samples, columns)), centred as wanted;
-        called twice.
+        Gives an iterator over float64 blocks of shape (n_samples, columns), centred as wanted; called twice.
     mean : array of shape (n_features,), or None
         What was taken from the features; None when they were not centred.
     n_samples : int
@@ -107,14 +106,14 @@ def spectrum_of_samples(
         How many to keep; None for all.
     """
     gram = None
-    for _, block in column_blocks():
+    for block in column_blocks():
         xp = namespace(block)
         product = xp.matmul(block, block.T)
         gram = product if gram is None else gram + product
     values, left = _descending(*xp.linalg.eigh(gram))
     kept = int(np.count_nonzero(to_numpy(values) > 0))
     scale = like(1.0 / np.sqrt(to_numpy(values)[:kept]), gram)
-    right = [xp.matmul(block.T, left[:, :kept]) * scale[None, :] for _, block in column_blocks()]
+    right = [xp.matmul(block.T, left[:, :kept]) * scale[None, :] for block in column_blocks()]
     vectors = xp.concat(right, axis=0)
     n_features = vectors.shape[0]
     return _spectrum(values, vectors, mean, n_samples, n_features, n_components)

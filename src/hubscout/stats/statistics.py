@@ -10,13 +10,12 @@ import numpy.typing as npt
 
 from hubscout import _validation as validation
 from hubscout._typing import Array, FloatArray, IntArray, TaskKind
-from hubscout.errors import DataError, UsageError
+from hubscout.errors import UsageError
+from hubscout.stats.chunks import column_blocks, row_slices
 from hubscout.stats.moments import Moments, centred_target_sums
 from hubscout.stats.namespace import float_dtype, is_single_precision, like, namespace, to_numpy
 from hubscout.stats.spectrum import Spectrum, spectrum_of_gram, spectrum_of_samples
 
-# Memory that one working copy of a chunk may take; with D x D sums beside it, it bounds what scoring needs.
-_CHUNK_BYTES = 48 * 2**20
 # From this many multiplications on, leading components of float32 features are computed from float32 products.
 _SINGLE_PRECISION_WORK = 2**32
 # Float32 products blur eigenvalues below about this share of the first one.
@@ -76,9 +75,7 @@ class Statistics:
         validation.check_choice("task", task, ("classification", "regression"))
         self.task: TaskKind = task
         self.features: Array = None if features is None else validation.check_features(features)
-        self.source_probs: Array = (
-            None if source_probs is None else validation.check_source_probs(source_probs)
-        )
+        self.source_probs: Array = None if source_probs is None else validation.check_source_probs(source_probs)
         reference = self.features if self.features is not None else self.source_probs
         if reference is None:
             msg = "features or source_probs must be given, got neither"
@@ -87,7 +84,7 @@ class Statistics:
         self.n_features: int = 0 if self.features is None else self.features.shape[1]
         if self.source_probs is not None:
             validation.check_length("source_probs", self.source_probs.shape[0], self.n_samples)
-        self._targets, self._classes = self._read_labels(labels)
+        self._targets, self.classes = self._read_labels(labels)
         self._is_checked = False
         self._moments: dict[tuple[bool, bool], Moments] = {}
         self._spectra: dict[bool, Spectrum] = {}
@@ -105,9 +102,7 @@ class Statistics:
         if not isinstance(features, Statistics):
             return cls(features, labels, task=task, source_probs=source_probs)
         if labels is not None or source_probs is not None:
-            msg = (
-                "labels and source_probs belong to the prepared Statistics; give either Statistics or arrays"
-            )
+            msg = "labels and source_probs belong to the prepared Statistics; give either Statistics or arrays"
             raise UsageError(msg)
         return features
 
@@ -138,16 +133,11 @@ class Statistics:
         return self.targets
 
     @property
-    def classes(self) -> npt.NDArray[Any]:
-        """The sorted class labels, (n_classes,)."""
-        return self._classes
-
-    @property
     def n_targets(self) -> int:
         """Number of classes, or of regression targets; 0 without labels."""
         if self._targets is None:
             return 0
-        return len(self._classes) if self._targets.ndim == 1 else self._targets.shape[1]
+        return len(self.classes) if self._targets.ndim == 1 else self._targets.shape[1]
 
     @property
     def counts(self) -> FloatArray:
@@ -186,13 +176,11 @@ class Statistics:
         xp = namespace(self.features)
         dtype = float_dtype(xp, single=single)
         bytes_a_row = self.n_features * (4 if single else 8) + 8 * width
-        n_chunks = -(-self.n_samples * bytes_a_row // _CHUNK_BYTES)
-        edges = np.linspace(0, self.n_samples, min(n_chunks, self.n_samples) + 1).astype(int).tolist()
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
-            chunk = xp.astype(self.features[start:stop, :], dtype, copy=False)
+        for rows in row_slices(self.n_samples, bytes_a_row):
+            chunk = xp.astype(self.features[rows, :], dtype, copy=False)
             if not self._is_checked:
-                validation.check_finite(chunk, start)
-            yield slice(start, stop), chunk
+                validation.check_finite(chunk, rows.start)
+            yield rows, chunk
         self._is_checked = True
 
     def moments(self, *, with_scatter: bool = True, single: bool = False) -> Moments:
@@ -205,7 +193,9 @@ class Statistics:
         single : bool, default=False
             Whether products of float32 features may run in float32.
         """
-        for key in ((True, False), (with_scatter, False), (with_scatter, single), (True, single)):
+        # Whatever is known and holds at least what is asked for; sums are float64 whatever the products were.
+        known = [(True, False), *([(True, True)] if single or not with_scatter else []), (with_scatter, single)]
+        for key in known:
             if key in self._moments:
                 return self._moments[key]
         moments = Moments(self.n_targets, with_scatter)
@@ -235,7 +225,7 @@ class Statistics:
     def _decompose(self, n_components: int | None, *, centred: bool) -> Spectrum:
         if self.n_samples < self.n_features:
             mean = self.moments(with_scatter=False).mean if centred else None
-            return spectrum_of_samples(lambda: self._column_blocks(mean), mean, self.n_samples, n_components)
+            return spectrum_of_samples(lambda: column_blocks(self.features, mean), mean, self.n_samples, n_components)
         work = self.n_samples * self.n_features**2
         single = (
             n_components is not None
@@ -254,14 +244,6 @@ class Statistics:
             self.moments()
             return self._decompose(n_components, centred=centred)
         return found
-
-    def _column_blocks(self, mean: Array | None) -> Iterator[tuple[slice, Array]]:
-        xp = namespace(self.features)
-        step = max(1, _CHUNK_BYTES // (8 * self.n_samples))
-        for start in range(0, self.n_features, step):
-            columns = slice(start, min(start + step, self.n_features))
-            block = xp.astype(self.features[:, columns], float_dtype(xp, single=False))
-            yield columns, block if mean is None else block - mean[columns][None, :]
 
     def coordinates(
         self, spectrum: Spectrum, transform: FloatArray | None = None, *, width: int = 0
@@ -319,13 +301,8 @@ class Statistics:
         return norms
 
     def take(self, rows: IntArray) -> Statistics:
-        """Return the statistics of some of the samples."""
-        labels = None if self._targets is None else self._targets[rows]
-        if labels is not None and labels.ndim == 1:
-            labels = self._classes[labels]
-        if self.features is None:
-            msg = "features must be given to take some of the samples"
-            raise DataError(msg)
-        xp = namespace(self.features)
-        chosen = xp.take(self.features, like(np.asarray(rows), self.features), axis=0)
+        """Return the statistics of some of the samples, which are copied."""
+        targets = self.targets[rows]
+        labels = self.classes[targets] if targets.ndim == 1 else targets
+        chosen = namespace(self.features).take(self.features, like(rows, self.features), axis=0)
         return Statistics(chosen, labels, task=self.task)

@@ -1,16 +1,72 @@
-"""DISCO's class-covariance variant: one Gaussian for each class in each group of components."""
+"""The Gaussian class models that DISCO asks in each group of components."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
 from hubscout._typing import Array, FloatArray
 from hubscout.stats import Spectrum, Statistics
-from hubscout.stats.gaussian import ridged, true_class_posterior
+from hubscout.stats.gaussian import nearest_mean_logits, ridged, true_class_posterior, whitening
 from hubscout.stats.moments import segment_sums
 from hubscout.stats.namespace import like, namespace, to_numpy
+
+Covariance = Literal["shared", "identity", "class"]
+
+
+class PooledModel:
+    """Nearest class mean in each group, in coordinates that a shared covariance whitens (or in plain ones)."""
+
+    def __init__(
+        self,
+        statistics: Statistics,
+        spectrum: Spectrum,
+        groups: list[slice],
+        covariance: Covariance,
+        ridge: float,
+    ) -> None:
+        self.statistics, self.spectrum, self.groups = statistics, spectrum, groups
+        means = statistics.class_coordinates(spectrum)
+        self.transform: FloatArray | None = None
+        if covariance == "shared":
+            self.transform = np.zeros((spectrum.n_components, spectrum.n_components))
+            for group in groups:
+                within = within_class_covariance(spectrum.singular_values[group], means[:, group], statistics)
+                self.transform[group, group] = whitening(ridged(within, ridge))
+            means = means @ self.transform
+        self.means = means
+
+    def terms(self, ratios: FloatArray) -> FloatArray:
+        """Return each sample's true-class posterior, averaged over the groups with weights ``ratios``."""
+        statistics = self.statistics
+        terms = np.empty(statistics.n_samples)
+        log_priors = np.log(statistics.priors)
+        means = [self.means[:, group] for group in self.groups]
+        walk = statistics.coordinates(self.spectrum, self.transform, width=2 * statistics.n_targets)
+        for rows, coordinates in walk:
+            total: Array = 0.0
+            for group, mean, ratio in zip(self.groups, means, ratios, strict=True):
+                logits = nearest_mean_logits(coordinates[:, group], mean, log_priors)
+                total = total + float(ratio) * true_class_posterior(logits, statistics.codes[rows])
+            terms[rows] = to_numpy(total)
+        return terms
+
+
+def within_class_covariance(singular_values: FloatArray, means: FloatArray, statistics: Statistics) -> FloatArray:
+    """Return the pooled within-class covariance (divided by N) of some coordinates.
+
+    The total scatter of coordinates is diagonal, so only the class means have to be taken away from it: no pass
+    over the samples.
+    """
+    between = (means * statistics.counts[:, None]).T @ means
+    total = np.diag(singular_values**2)
+    within: FloatArray = (total - between) / statistics.n_samples
+    # Rounding can leave a zero variance slightly negative where classes are points.
+    floor = np.finfo(np.float64).eps * singular_values[0] ** 2 / statistics.n_samples
+    within += floor * np.eye(len(within))
+    return within
 
 
 class ClassCovarianceModel:
@@ -58,9 +114,7 @@ class ClassCovarianceModel:
         terms = np.empty(statistics.n_samples)
         for rows, coordinates in self._walk(group):
             xp = namespace(coordinates)
-            logits = (
-                xp.matmul(coordinates, like(shifted.T, coordinates)) + like(offsets, coordinates)[None, :]
-            )
+            logits = xp.matmul(coordinates, like(shifted.T, coordinates)) + like(offsets, coordinates)[None, :]
             logits -= 0.5 * xp.matmul(_outer(coordinates), like(flat, coordinates))
             terms[rows] = to_numpy(true_class_posterior(logits, statistics.codes[rows]))
         return terms
