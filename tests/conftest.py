@@ -1,4 +1,4 @@
-"""What every test needs: no network, quiet hub libraries, and torchvision importable beside a CPU build of torch."""
+"""What every test needs: no network, quiet hub libraries, torchvision importable beside a CPU torch."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ os.environ.update(
     HF_HUB_DISABLE_PROGRESS_BARS="1",
     HF_HUB_DISABLE_UPDATE_CHECK="1",
     TOKENIZERS_PARALLELISM="false",
+    OMP_NUM_THREADS="1",  # two threads on shared cores wait for each other and are ten times slower
 )
 # Candidates run in spawned processes; sitecustomize.py in this folder reaches them.
 os.environ["PYTHONPATH"] = os.pathsep.join([COMPAT, *filter(None, [os.environ.get("PYTHONPATH")])])

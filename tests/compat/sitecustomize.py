@@ -1,4 +1,4 @@
-"""Runs at the start of every Python process that has this folder on PYTHONPATH, such as a candidate's subprocess."""
+"""Runs at the start of every Python process with this folder on PYTHONPATH, such as a candidate's."""
 
 import torchvision_compat
 

@@ -1,8 +1,9 @@
 """Make ``import torchvision`` succeed beside a CPU build of torch, for the tests only.
 
-The only torchvision wheel of some package mirrors is linked against CUDA. Beside a CPU torch its compiled operators do
-not load, and the import dies while it declares fake kernels for them. Once the operators' names exist the rest of
-the package, which is plain Python, works. Nothing is touched unless that very failure occurs.
+The only torchvision wheel of some package mirrors is linked against CUDA. Beside a CPU torch its compiled
+operators do not load, and the import dies while it declares fake kernels for them. Once the operators'
+names exist the rest of the package, which is plain Python, works. Nothing is touched unless that very
+failure occurs.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def _declare_operators(package: Path) -> None:
 
 
 class _Repairing(Loader):
-    """Runs torchvision's own loader and, after the known failure, runs it again with the operators declared."""
+    """Runs torchvision's own loader; after the known failure, again with the operators declared."""
 
     def __init__(self, own: Loader, package: Path) -> None:
         self.own, self.package = own, package

@@ -42,8 +42,8 @@ class Address:
 
     Notes
     -----
-    ``str(address)`` is canonical: options are sorted, and in names and values the characters that mean something
-    to the grammar are percent-encoded. It parses back to an equal address.
+    ``str(address)`` is canonical: options are sorted, and in names and values the characters that mean
+    something to the grammar are percent-encoded. It parses back to an equal address.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def is_local_path(name: str) -> bool:
     return name.startswith((".", "/", "~", "\\")) or name.count("/") > 1 or name[1:3] in (":\\", ":/")
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: object) -> Address:
     """Read an address.
 
     Parameters
@@ -123,7 +123,8 @@ def parse_address(text: str) -> Address:
     >>> parse_address("resnet50")
     Traceback (most recent call last):
     ...
-    hubscout.errors.UsageError: address 'resnet50' names no source; write one of timm:resnet50, bundled:resnet50
+    hubscout.errors.UsageError: address 'resnet50' names no source; write one of timm:resnet50,
+    bundled:resnet50
     """
     if not isinstance(text, str):
         msg = f"address must be text such as 'timm:resnet50', got {type(text).__name__}"
@@ -183,9 +184,7 @@ def _check(address: Address) -> None:
     if bad := [key for key in address.options if not _KEY.fullmatch(key)]:
         msg = f"address option {bad[0]!r} must be a name of letters, digits, '_', '.' and '-'"
         raise UsageError(msg)
-    if revision is not None and (
-        scheme not in _WITH_REVISION or address.is_local or not _REVISION.fullmatch(revision)
-    ):
+    if revision is not None and (scheme not in _WITH_REVISION or address.is_local or not _REVISION.fullmatch(revision)):
         msg = (
             f"address '{scheme}:…' got the revision {revision!r}; "
             "only a hub name takes one, and it is a branch, a tag or a commit"

@@ -24,8 +24,8 @@ class ModelCard:
     modality : {"image", "text", "features"}
         What it takes.
     transform : dict
-        The complete preprocessing as plain JSON values (input size, mean, std, interpolation, crop, truncation,
-        pooling, prompt, ...). Part of the store's key.
+        The complete preprocessing as plain JSON values (input size, mean, std, interpolation, crop,
+        truncation, pooling, prompt, ...). Part of the store's key.
     feature_dim : int
         Width of the feature vector, D.
     n_parameters : int or None

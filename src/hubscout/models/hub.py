@@ -1,7 +1,8 @@
 """The model hub: one preflight, one snapshot of each model, pinned to a commit and loaded from its folder.
 
-Adapters never hand a hub name to a library. They ask for the folder of one commit and load from there, so that
-weights, configuration and tokenizer cannot come from different commits, and nothing is looked up behind our back.
+Adapters never hand a hub name to a library. They ask for the folder of one commit and load from there, so
+that weights, configuration and tokenizer cannot come from different commits, and nothing is looked up
+behind our back.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 from hubscout._optional import require
 from hubscout.errors import CandidateError
 from hubscout.models.address import Address
-from hubscout.models.weights import PICKLED, SAFETENSORS, check_safetensors, file_digest
+from hubscout.models.weights import PICKLED, SAFETENSORS, check_weights, file_digest, settings_digest
 
 PREFLIGHT_SECONDS = 2.0
 _QUIET = {
@@ -30,6 +31,7 @@ _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
 }
 _SMALL_FILES = (".json", ".txt", ".model", ".jinja", ".md", ".vocab", ".tiktoken", ".yaml", ".yml")
+_NO_WEIGHTS = ("training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt")
 _OTHER_FRAMEWORKS = ("onnx", "openvino", "coreml", "tflite", "original", "gguf")
 
 
@@ -54,9 +56,29 @@ class Snapshot:
     identity: str
     licence: str | None = None
 
+    def check(self) -> None:
+        """Refuse weights that are missing, damaged or could run code, before a library opens them.
+
+        Raises
+        ------
+        CandidateError
+            When there are none, or a header is broken.
+        UnsafeFileError
+            When a pickled file holds more than tensors.
+        """
+        if not self.weights:
+            msg = f"model {self.address.name!r} holds no weights at this revision; fetch it again"
+            raise CandidateError(msg)
+        for file in self.weights:
+            check_weights(file)
+
+    def facts(self) -> dict[str, str]:
+        """Return what a card's transform states of the folder: nothing for a commit, which pins every file."""
+        return {"settings": settings_digest(self.path)} if self.address.is_local else {}
+
     @property
     def weights(self) -> list[Path]:
-        """The weight files to load: safetensors if there are any, else the pickled ones."""
+        """The weight files to load: in each folder safetensors if there are any, else the pickled ones."""
         return _weights(self.path)
 
 
@@ -79,8 +101,8 @@ def hub_is_reachable() -> bool:
 
     Notes
     -----
-    When it cannot be reached, ``HF_HUB_OFFLINE`` is set for this process and its children: without that every missing
-    model costs a library up to a minute of retries.
+    When it cannot be reached, ``HF_HUB_OFFLINE`` is set for this process and its children: without that
+    every missing model costs a library up to a minute of retries.
     """
     quiet_hub()
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HUBSCOUT_OFFLINE"):
@@ -171,23 +193,12 @@ def _local(address: Address, path: Path) -> Snapshot:
     if not weights:
         msg = f"folder {str(path)!r} holds no weights (*.safetensors, or *.bin of tensors only); save the model there"
         raise CandidateError(msg)
-    for file in weights:
-        if file.suffix == SAFETENSORS:
-            check_safetensors(file)
     return Snapshot(path.resolve(), address, file_digest(weights), read_licence(path))
 
 
 def _weights(path: Path) -> list[Path]:
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    safe = [file for file in files if file.suffix == SAFETENSORS and not _is_foreign(file.relative_to(path))]
-    pickled = [
-        file
-        for file in files
-        if file.suffix in PICKLED
-        and file.name not in ("training_args.bin", "optimizer.pt", "scheduler.pt")
-        and not _is_foreign(file.relative_to(path))
-    ]
-    return safe or pickled
+    files = {str(f.relative_to(path).as_posix()): f for f in sorted(path.rglob("*")) if f.is_file()}
+    return [files[name] for name in _one_format(list(files))]
 
 
 def _fetch(hub: object, name: str, revision: str | None, with_code: bool) -> tuple[Path, str | None]:
@@ -212,20 +223,34 @@ def choose_files(names: list[str], *, with_code: bool = False) -> list[str]:
     Returns
     -------
     list of str
-        In the given order; safetensors where there are any, else pickled weights.
+        In the given order; in each folder safetensors where there are any, else pickled weights.
 
     Examples
     --------
     >>> choose_files(["config.json", "model.safetensors", "pytorch_model.bin", "onnx/model.onnx", "run.py"])
     ['config.json', 'model.safetensors']
     """
-    usable = [name for name in names if not _is_foreign(PurePosixPath(name))]
-    has_safe = any(name.endswith(SAFETENSORS) for name in usable)
-    suffixes = (*_SMALL_FILES, *((SAFETENSORS,) if has_safe else (".bin", ".pth", ".pt")))
-    return [name for name in usable if name.endswith((*suffixes, ".py") if with_code else suffixes)]
+    suffixes = (*_SMALL_FILES, ".py") if with_code else _SMALL_FILES
+    weights = set(_one_format(names))
+    return [
+        name for name in names if name in weights or (name.endswith(suffixes) and not _is_foreign(PurePosixPath(name)))
+    ]
 
 
-def _is_foreign(path: PurePosixPath | Path) -> bool:
+def _one_format(names: list[str]) -> list[str]:
+    """Keep weight files: in each folder the safetensors, or the pickled ones where there are none."""
+    kept = []
+    for name in names:
+        path = PurePosixPath(name)
+        if _is_foreign(path) or path.name in _NO_WEIGHTS:
+            continue
+        beside = any(n.endswith(SAFETENSORS) and PurePosixPath(n).parent == path.parent for n in names)
+        if path.suffix == SAFETENSORS or (path.suffix in PICKLED and not beside):
+            kept.append(name)
+    return kept
+
+
+def _is_foreign(path: PurePosixPath) -> bool:
     return any(part in _OTHER_FRAMEWORKS for part in path.parts[:-1])
 
 
@@ -251,10 +276,7 @@ def _refusal(hub: object, address: Address, name: str, error: Exception) -> str:
     if isinstance(error, errors.GatedRepoError):
         return f"model {name!r} is gated; accept its terms on the hub and set HF_TOKEN"
     if isinstance(error, errors.RevisionNotFoundError):
-        return (
-            f"model {name!r} has no revision {address.revision!r}; "
-            "use a branch, a tag or a full commit of 40 digits"
-        )
+        return f"model {name!r} has no revision {address.revision!r}; use a branch, a tag or a full commit of 40 digits"
     if isinstance(error, errors.RepositoryNotFoundError):
         return f"model {name!r} is not on the hub; check its name, or set HF_TOKEN if it is private"
     return _not_found(address, name)
@@ -265,6 +287,8 @@ def _not_found(address: Address, name: str) -> str:
         return f"model {name!r} is not on the hub or in its cache; for the folder write {address.scheme}:./{name}"
     at = f" at revision {address.revision!r}" if address.revision else ""
     return (
-        f"model {name!r} is not in the hub's cache{at} and the hub cannot be reached; connect once to fetch it, "
-        f"or give a folder, such as {address.scheme}:{'local-dir:' if address.scheme == 'timm' else ''}./folder"
+        f"model {name!r} is not in the hub's cache{at} and the hub cannot be reached; "
+        "connect once to fetch it, "
+        "or give a folder, such as "
+        f"{address.scheme}:{'local-dir:' if address.scheme == 'timm' else ''}./folder"
     )

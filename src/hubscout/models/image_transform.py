@@ -1,8 +1,7 @@
-"""From a picture to the numbers a vision model takes, without torch: for ONNX files, factories and the bundled hub."""
+"""From a picture to the numbers a vision model takes, without torch: for ONNX files and factories."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,19 +27,21 @@ class ImageTransform:
     height, width : int
         Size that the model takes.
     mean, std : tuple of float
-        One value a channel, on the scale of [0, 1]; their number is the number of channels, 1 (grey) or 3 (RGB).
+        One value a channel, on the scale of [0, 1]; their number is the number of channels, 1 (grey) or 3
+        (RGB).
     interpolation : str
         A filter of Pillow, by its name in lower case.
     crop_pct : float
         Part of the resized picture that the crop keeps.
     crop_mode : {"center", "squash"}
-        ``center`` keeps the proportions and crops what hangs over; ``squash`` resizes both sides and crops nothing
-        at ``crop_pct`` = 1.
+        ``center`` keeps the proportions and crops what hangs over; ``squash`` resizes both sides and crops
+        nothing at ``crop_pct`` = 1.
 
     Notes
     -----
     The same arithmetic as timm's and torchvision's evaluation transforms: the shorter side becomes
-    ``floor(size / crop_pct)``, the longer one is truncated to whole pixels, and the offset of the crop is rounded.
+    ``floor(size / crop_pct)``, the longer one is truncated to whole pixels, and the offset of the crop is
+    rounded.
 
     Examples
     --------
@@ -82,7 +83,7 @@ class ImageTransform:
         image = image.convert("L" if self.channels == 1 else "RGB")
         image = _centre_crop(self._resize(image), self.height, self.width)
         pixels = np.asarray(image, dtype=np.float32).reshape(self.height, self.width, self.channels)
-        mean, std = np.float32(self.mean), np.float32(self.std)
+        mean, std = (np.asarray(values, dtype=np.float32) for values in (self.mean, self.std))
         return np.ascontiguousarray(((pixels / np.float32(255) - mean) / std).transpose(2, 0, 1))
 
     def _resize(self, image: Any) -> Any:
@@ -149,9 +150,7 @@ def transform_from_options(
     >>> transform.to_dict()["input_size"], notes
     ([3, 32, 32], ())
     """
-    assumed = [
-        key for key in ("input_size", "mean", "std") if key not in options and config.get(key) is None
-    ]
+    assumed = [key for key in ("input_size", "mean", "std") if key not in options and config.get(key) is None]
     size = _size(options.get("input_size"), config.get("input_size"))
     channels = _channels(options.get("channels"), config.get("input_size"), size)
     mean = _numbers("mean", options.get("mean"), config.get("mean"), IMAGENET_MEAN, channels)
@@ -208,8 +207,8 @@ def _numbers(
 ) -> tuple[float, ...]:
     if option is not None:
         try:
-            values = tuple(float(n) for n in json.loads(f"[{option.strip('[] ')}]"))
-        except (ValueError, TypeError):
+            values = tuple(float(n) for n in option.strip("[] ").split(","))
+        except ValueError:
             values = ()
     else:
         values = tuple(float(n) for n in stated) if stated is not None else default

@@ -118,7 +118,7 @@ def summarise(error: BaseException) -> str:
 
     Examples
     --------
-    >>> summarise(ValueError("first line\\nsecond line"))
+    >>> summarise(ValueError("first line"))
     "ValueError 'first line'"
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -11,9 +11,7 @@ import numpy.typing as npt
 TOKEN_POOLINGS = ("cls", "mean", "last")
 
 
-def pad(
-    rows: Sequence[Sequence[int]], padding: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def pad(rows: Sequence[Sequence[int]], padding: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Bring token lists to one length.
 
     Parameters
@@ -31,9 +29,9 @@ def pad(
 
     Notes
     -----
-    Padding always stands on the right, whatever the tokenizer prefers for generating text: there positions count from
-    the first token in every model, and no causal model sees what follows, so a text's vector does not depend on what
-    else is in the batch.
+    Padding always stands on the right, whatever the tokenizer prefers for generating text: there positions
+    count from the first token in every model, and no causal model sees what follows, so a text's vector
+    does not depend on what else is in the batch.
 
     Examples
     --------

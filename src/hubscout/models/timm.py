@@ -1,4 +1,4 @@
-"""Vision models of timm: ``timm:resnet50.a1_in1k``, ``timm:hf-hub:org/name@revision``, ``timm:local-dir:/folder``."""
+"""Vision models of timm: ``timm:resnet50.a1_in1k``, ``timm:hf-hub:org/name``, ``timm:local-dir:/folder``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from hubscout.errors import CandidateError, MissingExtraError
 from hubscout.models import torch_runtime
 from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
-from hubscout.models.hub import Snapshot, hub_is_reachable, locate, quiet_hub
+from hubscout.models.hub import hub_is_reachable, locate, quiet_hub
 from hubscout.models.loading import LoadRequest, check_options, unused_pooling
-from hubscout.models.weights import SAFETENSORS, read_state_dict
 
 _DESCRIBED = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
 
@@ -73,9 +72,7 @@ def load(address: Address, request: LoadRequest) -> Encoder:
         modality="image",
         transform={"library": "timm", **{key: _plain(config.get(key)) for key in _DESCRIBED}},
         feature_dim=width,
-        n_parameters=torch_runtime.count_parameters(
-            model, without=model.get_classifier() if n_classes else None
-        ),
+        n_parameters=torch_runtime.count_parameters(model, without=model.get_classifier() if n_classes else None),
         source_classes=n_classes,
         licence=licence or cfg.get("license"),
         loader=f"timm {timm.__version__}",
@@ -86,7 +83,7 @@ def load(address: Address, request: LoadRequest) -> Encoder:
 
 
 def import_timm() -> Any:
-    """Import timm, and name the one installation fault that is common: torch and torchvision of different builds.
+    """Import timm, and name its one common installation fault: torch and torchvision of different builds.
 
     Returns
     -------
@@ -116,7 +113,7 @@ def _create(timm: Any, address: Address) -> tuple[Any, Address, str | None, str 
     """Build the model; return it with its pinned address, identity (None: digest the state) and licence."""
     if ":" in address.name:
         snapshot = locate(address)
-        _check_weights(snapshot)
+        snapshot.check()
         return (
             timm.create_model(f"local-dir:{snapshot.path}", pretrained=True),
             snapshot.address,
@@ -128,22 +125,13 @@ def _create(timm: Any, address: Address) -> tuple[Any, Address, str | None, str 
     if cfg.hf_hub_id is None or cfg.custom_load:
         return timm.create_model(address.name, pretrained=True), address, None, None
     snapshot = locate(Address("timm", f"hf-hub:{cfg.hf_hub_id}", address.revision))
-    _check_weights(snapshot)
+    snapshot.check()
     named = [file for file in snapshot.weights if file.name == cfg.hf_hub_filename]
     file = named[0] if named else snapshot.weights[0]
     # With the file given timm still applies the model's own key remapping, and asks the hub nothing.
     model = timm.create_model(address.name, pretrained=True, pretrained_cfg_overlay={"file": str(file)})
     revision = snapshot.address.revision or ""
     return model, address.with_revision(revision), snapshot.identity, snapshot.licence
-
-
-def _check_weights(snapshot: Snapshot) -> None:
-    if not snapshot.weights:
-        msg = f"model {snapshot.address.name!r} holds no weights at this revision; fetch it again"
-        raise CandidateError(msg)
-    for file in snapshot.weights:
-        if file.suffix != SAFETENSORS:
-            read_state_dict(file)  # refuses what is not plain tensors, in our words, before timm opens it
 
 
 def _check_name(timm: Any, name: str) -> None:
@@ -166,15 +154,11 @@ def _check_name(timm: Any, name: str) -> None:
 def _try_out(model: Any, config: dict[str, Any], device: str) -> tuple[Callable[[Any], Any], int, int | None]:
     import torch
 
-    example = torch.rand(2, *config["input_size"], generator=torch.Generator().manual_seed(0)).to(device)
-    run = torch_runtime.split_head(model, example)
-    with torch_runtime.forward_pass():
-        features, logits = run(example)
-        width = int(torch_runtime.pool_map(features).shape[1])
+    example = torch.rand(1, *config["input_size"], generator=torch.Generator().manual_seed(0)).to(device)
+    run, (features, logits) = torch_runtime.split_head(model, example)
+    width = int(torch_runtime.pool_map(features).shape[1])
     return run, width, None if logits is None else int(logits.shape[1])
 
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-

@@ -1,22 +1,18 @@
 """A user's own torch module: ``torch:package.module:factory?weights=file.safetensors``.
 
-The factory is imported and called, so only name modules you trust. Query keys that are not settings of ours are passed
-to it as keyword arguments, read as JSON where they are JSON.
+The factory is imported and called, so only name modules you trust. Query keys that are not settings of ours
+are passed to it as keyword arguments, read as JSON where they are JSON.
 
-Images (the default): the module has ``forward_features`` and ``forward_head(f, pre_logits=True)`` as timm's models do,
-or its ``forward`` returns the features. Text (``modality=text``): the module has ``tokenize(text) -> list[int]``, and
-``forward(ids, mask)`` takes two integer tensors of shape (b, tokens), padded on the right with 0, and returns
-(b, features), or (b, tokens, features), which is then pooled over the mask.
+Images (the default): the module has ``forward_features`` and ``forward_head(f, pre_logits=True)`` as timm's
+models do, or its ``forward`` returns the features. Text (``modality=text``): the module has
+``tokenize(text) -> list[int]``, and ``forward(ids, mask)`` takes two integer tensors of shape (b, tokens),
+padded on the right with 0, and returns (b, features), or (b, tokens, features), which is then pooled over
+the mask.
 """
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,9 +25,9 @@ from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
 from hubscout.models.hub import quiet_hub
 from hubscout.models.image_transform import IMAGE_OPTIONS, ImageTransform, transform_from_options
-from hubscout.models.loading import LoadRequest, summarise, unused_pooling
+from hubscout.models.loading import LoadRequest, unused_pooling
 from hubscout.models.pooling import TOKEN_POOLINGS, pad, pool_tokens
-from hubscout.models.weights import file_digest, read_state_dict
+from hubscout.models.torch_factory import build, find_factory, json_value, load_weights, source_digest
 
 _OURS = ("weights", "modality", "max_length")
 _DEFAULT_MAX_LENGTH = 512
@@ -115,31 +111,35 @@ def load(address: Address, request: LoadRequest) -> Encoder:
     if modality not in ("image", "text"):
         msg = f"modality must be image or text, got {modality!r}"
         raise UsageError(msg)
-    factory = _find_factory(address.name)
+    factory = find_factory(address.name)
     ours = (*_OURS, *IMAGE_OPTIONS) if modality == "image" else _OURS
-    arguments = {key: _value(text) for key, text in address.options.items() if key not in ours}
+    arguments = {key: json_value(text) for key, text in address.options.items() if key not in ours}
     device = torch_runtime.choose_device(request.device)
-    model = _build(address, factory, arguments)
-    identity, notes = _load_weights(model, address)
+    model = build(address, factory, arguments)
+    identity, notes = load_weights(model, address)
     model = torch_runtime.ready(model, device)
     facts = {
         "library": "torch",
         "factory": address.name,
-        "factory_digest": _source_digest(factory),
+        "factory_digest": source_digest(factory),
         "arguments": arguments,
     }
     common = Common(str(address), identity, device, facts, notes)
-    build = _text_encoder if modality == "text" else _image_encoder
-    return build(address, request, model, common)
+    finish = _text_encoder if modality == "text" else _image_encoder
+    return finish(address, request, model, common)
 
 
 class Common:
     """What the card of both kinds of encoder states."""
 
-    def __init__(
-        self, address: str, identity: str, device: str, facts: dict[str, Any], notes: tuple[str, ...]
-    ) -> None:
-        self.address, self.identity, self.device, self.facts, self.notes = address, identity, device, facts, notes
+    def __init__(self, address: str, identity: str, device: str, facts: dict[str, Any], notes: tuple[str, ...]) -> None:
+        self.address, self.identity, self.device, self.facts, self.notes = (
+            address,
+            identity,
+            device,
+            facts,
+            notes,
+        )
 
     def card(self, **rest: Any) -> ModelCard:
         """Complete the card."""
@@ -164,11 +164,9 @@ def _image_encoder(address: Address, request: LoadRequest, model: Any, common: C
     stated = getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None)
     config = stated if isinstance(stated, Mapping) else {}
     transform, notes = transform_from_options(address.options, config)
-    shape = (2, transform.channels, transform.height, transform.width)
+    shape = (1, transform.channels, transform.height, transform.width)
     example = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(common.device)
-    run = _runner(model, example)
-    with torch_runtime.forward_pass():
-        features, logits = run(example)
+    run, (features, logits) = _runner(model, example)
     head = model.get_classifier() if logits is not None else None
     card = common.card(
         modality="image",
@@ -209,19 +207,23 @@ def _text_encoder(address: Address, request: LoadRequest, model: Any, common: Co
     return FactoryTextEncoder(card, model, int(text), pooling)
 
 
-def _runner(model: Any, example: Any) -> Callable[[Any], tuple[Any, Any]]:
+def _runner(model: Any, example: Any) -> tuple[Callable[[Any], tuple[Any, Any]], tuple[Any, Any]]:
+    """Return the way from a batch to (pooled features, logits), and what it gives for the example."""
     if callable(getattr(model, "forward_features", None)) and callable(getattr(model, "forward_head", None)):
-        run = torch_runtime.split_head(model, example)
+        run, (features, logits) = torch_runtime.split_head(model, example)
     else:
 
         def run(batch: Any) -> tuple[Any, Any]:
             return _first_tensor(model(batch)), None
 
+        with torch_runtime.forward_pass():
+            features, logits = run(example)
+
     def pooled(batch: Any) -> tuple[Any, Any]:
         features, logits = run(batch)
         return torch_runtime.pool_map(features), logits
 
-    return pooled
+    return pooled, (torch_runtime.pool_map(features), logits)
 
 
 def _first_tensor(output: Any) -> Any:
@@ -240,80 +242,3 @@ def _first_tensor(output: Any) -> Any:
         msg = f"the module must return a tensor, or a tuple or dict that holds one, got {type(output).__name__}"
         raise CandidateError(msg)
     return output
-
-
-def _find_factory(name: str) -> Callable[..., Any]:
-    module_name, _, function = name.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # last, so that a file here cannot stand in for an installed library
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        msg = (
-            f"module {error.name!r} of address 'torch:{name}' cannot be found; "
-            "install it, or run in the folder that holds it"
-        )
-        raise CandidateError(msg) from error
-    factory = getattr(module, function, None)
-    if not callable(factory):
-        near = difflib.get_close_matches(function, dir(module), n=1)
-        advice = f"did you mean '{module_name}:{near[0]}'?" if near else "name a function or class that it defines"
-        msg = f"module {module_name!r} has no factory {function!r}; {advice}"
-        raise CandidateError(msg)
-    return factory  # type: ignore[no-any-return]
-
-
-def _build(address: Address, factory: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    import torch
-
-    try:
-        model = factory(**arguments)
-    except TypeError as error:
-        msg = f"factory {address.name!r} cannot be called with {sorted(arguments)}: {summarise(error)}"
-        raise CandidateError(msg) from error
-    if not isinstance(model, torch.nn.Module):
-        msg = f"factory {address.name!r} must return a torch.nn.Module, got {type(model).__name__}"
-        raise CandidateError(msg)
-    return model
-
-
-def _load_weights(model: Any, address: Address) -> tuple[str, tuple[str, ...]]:
-    file = address.options.get("weights")
-    if file is None:
-        note = "no weights= in the address: the parameters are those the factory set"
-        return torch_runtime.state_digest(model), (note,)
-    path = Path(file).expanduser()
-    state = read_state_dict(path)
-    missing, unexpected = model.float().load_state_dict(_fitting(model, state, path), strict=False)
-    if missing or unexpected:
-        msg = (
-            f"weights {str(path)!r} do not fit the module of {address.name!r}: {len(missing)} missing "
-            f"{list(missing)[:2]}, {len(unexpected)} unexpected {list(unexpected)[:2]}; check the factory's arguments"
-        )
-        raise CandidateError(msg)
-    return file_digest([path]), ()
-
-
-def _fitting(model: Any, state: dict[str, Any], path: Path) -> dict[str, Any]:
-    own = model.state_dict()
-    for name, tensor in state.items():
-        if name in own and own[name].shape != tensor.shape:
-            msg = (
-                f"weights {str(path)!r} do not fit the module: {name!r} has shape {tuple(tensor.shape)}, "
-                f"not {tuple(own[name].shape)}; check the factory's arguments"
-            )
-            raise CandidateError(msg)
-    return state
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _source_digest(factory: Callable[..., Any]) -> str | None:
-    """Digest the file the factory is written in, so that edited code is not taken for the same model."""
-    file = getattr(sys.modules.get(factory.__module__), "__file__", None)
-    return file_digest([Path(file)]) if file and Path(file).is_file() else None

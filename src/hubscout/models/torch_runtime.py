@@ -159,7 +159,7 @@ def pool_map(tensor: Any) -> Any:
     return tensor
 
 
-def split_head(model: Any, example: Any) -> Callable[[Any], tuple[Any, Any]]:
+def split_head(model: Any, example: Any) -> tuple[Callable[[Any], tuple[Any, Any]], tuple[Any, Any]]:
     """Find the cheapest way from a batch to pooled features and source logits.
 
     Parameters
@@ -171,38 +171,45 @@ def split_head(model: Any, example: Any) -> Callable[[Any], tuple[Any, Any]]:
 
     Returns
     -------
-    callable
+    run : callable
         From a batch to (features, logits or None).
+    outputs : tuple
+        What ``run`` gives for the example.
 
     Notes
     -----
-    Where the classifier, put on the pooled features, gives what ``forward_head`` gives, the trunk and the pooling run
-    once and only the classifier is added. Some heads pool after the classifier; there the head runs a second time.
+    Where the classifier, put on the pooled features, gives what ``forward_head`` gives, the trunk and the
+    pooling run once and only the classifier is added. Some heads pool after the classifier; there the head
+    runs a second time.
     """
     import torch
 
-    classifier = model.get_classifier() if callable(getattr(model, "get_classifier", None)) else None
+    classifier: Any = model.get_classifier() if callable(getattr(model, "get_classifier", None)) else None
     n_classes = getattr(model, "num_classes", None)
-    has_head = bool(n_classes) and not isinstance(classifier, torch.nn.Identity)
 
-    def both(batch: Any) -> tuple[Any, Any]:
-        maps = model.forward_features(batch)
-        return model.forward_head(maps, pre_logits=True), model.forward_head(maps)
-
-    def shared(batch: Any) -> tuple[Any, Any]:
-        pooled = model.forward_head(model.forward_features(batch), pre_logits=True)
-        return pooled, classifier(pooled)
+    def pooled(maps: Any) -> Any:
+        return model.forward_head(maps, pre_logits=True)
 
     def headless(batch: Any) -> tuple[Any, Any]:
-        return model.forward_head(model.forward_features(batch), pre_logits=True), None
+        return pooled(model.forward_features(batch)), None
 
-    if not has_head:
-        return headless
+    def twice(batch: Any) -> tuple[Any, Any]:
+        maps = model.forward_features(batch)
+        return pooled(maps), model.forward_head(maps)
+
+    def once(batch: Any) -> tuple[Any, Any]:
+        features = pooled(model.forward_features(batch))
+        return features, classifier(features)
+
     with forward_pass():
-        _, expected = both(example)
+        maps = model.forward_features(example)
+        features = pooled(maps)
+        if not n_classes or isinstance(classifier, torch.nn.Identity):
+            return headless, (features, None)
+        logits = model.forward_head(maps)
         try:
-            _, logits = shared(example)
+            direct = classifier(features)
         except (RuntimeError, TypeError, ValueError):  # a head that wants the map, or is no plain module
-            return both
-        same = logits.shape == expected.shape and torch.allclose(logits, expected, rtol=1e-5, atol=1e-6)
-    return shared if same else both
+            return twice, (features, logits)
+        same = direct.shape == logits.shape and torch.allclose(direct, logits, rtol=1e-5, atol=1e-6)
+    return (once if same else twice), (features, logits)

@@ -40,6 +40,27 @@ def file_digest(paths: Iterable[Path]) -> str:
     return f"sha256:{hashlib.sha256(b''.join(sorted(d.digest() for d in digests))).hexdigest()}"
 
 
+def settings_digest(folder: Path) -> str:
+    """Digest the small files of a model's folder, which decide its features as much as the weights do.
+
+    Parameters
+    ----------
+    folder : Path
+        With configuration, tokenizer and processor.
+
+    Returns
+    -------
+    str
+        ``sha256:`` and 64 hexadecimal digits over names and contents.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.suffix in (".json", ".txt", ".model", ".jinja", ".py") and file.is_file():
+            name = file.relative_to(folder).as_posix()
+            digest.update(f"{name}\0{file_digest([file])}\0".encode(errors="surrogateescape"))
+    return f"sha256:{digest.hexdigest()}"
+
+
 def check_safetensors(path: Path) -> None:
     """Refuse a safetensors file whose header is broken or far too large.
 
@@ -67,6 +88,22 @@ def check_safetensors(path: Path) -> None:
     if n_tensors > MAX_TENSORS:
         msg = f"weights {str(path)!r} list {n_tensors} tensors, more than the {MAX_TENSORS} allowed"
         raise CandidateError(msg)
+
+
+def check_weights(path: Path) -> None:
+    """Look at a weight file without reading its numbers, before a library opens it.
+
+    Raises
+    ------
+    CandidateError
+        When it is damaged.
+    UnsafeFileError
+        When it is a pickle that holds more than tensors.
+    """
+    if path.suffix == SAFETENSORS:
+        check_safetensors(path)
+    else:
+        _unpickle(path, "meta")
 
 
 def read_state_dict(path: Path) -> dict[str, Any]:
@@ -114,13 +151,13 @@ def _read_safetensors(path: Path) -> Any:
         raise CandidateError(msg) from error
 
 
-def _read_pickled(path: Path) -> Any:
+def _unpickle(path: Path, device: str) -> Any:
     import pickle
 
     import torch
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         msg = (
             f"weights {str(path)!r} hold more than tensors and could run code when they are loaded; "
@@ -130,6 +167,12 @@ def _read_pickled(path: Path) -> Any:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         msg = f"weights {str(path)!r} are damaged ({_first_line(error)}); fetch them again"
         raise CandidateError(msg) from error
+
+
+def _read_pickled(path: Path) -> Any:
+    import torch
+
+    state = _unpickle(path, "cpu")
     for key in ("state_dict", "model"):  # training checkpoints keep the weights under one of these
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]

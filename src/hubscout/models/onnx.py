@@ -1,0 +1,271 @@
+"""ONNX files: ``onnx:file.onnx?features=tensor&mean=0.5&std=0.5``, or with ``tokenizer=folder``.
+
+The input decides the modality: four axes of floats are pictures, NCHW or NHWC by where 1 or 3 channels stand;
+two axes of integers are tokens. The features are the output named ``features``, ``embeddings``,
+``sentence_embedding``, ``pooler_output`` or ``last_hidden_state``, or what ``?features=`` names, or what
+goes into the last matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hubscout.errors import CandidateError, UsageError
+from hubscout.models.address import Address
+from hubscout.models.card import EncodedBatch, Encoder, ModelCard
+from hubscout.models.image_transform import IMAGE_OPTIONS, ImageTransform, transform_from_options
+from hubscout.models.loading import LoadRequest, check_options, unused_pooling
+from hubscout.models.onnx_session import OnnxModel, device_of, open_onnx
+from hubscout.models.pooling import TOKEN_POOLINGS, pad, pool_tokens
+from hubscout.models.tokens import Tokenizer, load_tokenizer
+from hubscout.models.weights import file_digest, settings_digest
+
+_TOKEN_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+
+
+class OnnxImageEncoder:
+    """An ONNX file that takes pictures.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Its facts.
+    model : OnnxModel
+        The open file.
+    transform : ImageTransform
+        From a picture to an array.
+    channels_last : bool
+        Whether the file wants NHWC.
+    """
+
+    def __init__(
+        self, card: ModelCard, model: OnnxModel, transform: ImageTransform, *, channels_last: bool = False
+    ) -> None:
+        self.card = card
+        self._model = model
+        self._transform = transform
+        self._channels_last = channels_last
+
+    def prepare(self, sample: Any) -> npt.NDArray[np.float32]:
+        """Transform one picture."""
+        return self._transform(sample)
+
+    def encode(self, prepared: Sequence[npt.NDArray[np.float32]]) -> EncodedBatch:
+        """Run the file once over a batch."""
+        batch = np.stack(prepared)
+        if self._channels_last:
+            batch = batch.transpose(0, 2, 3, 1)
+        features, logits = self._model.run({self._model.session.get_inputs()[0].name: batch})
+        return EncodedBatch(
+            _rows(features, channels_last=self._channels_last),
+            None if logits is None else _rows(logits, channels_last=self._channels_last),
+        )
+
+
+class OnnxTextEncoder:
+    """An ONNX file that takes tokens.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Its facts.
+    model : OnnxModel
+        The open file.
+    tokenizer : Tokenizer
+        From text to tokens.
+    pooling : {"cls", "mean", "last"}
+        Used when the file gives one vector a token.
+    """
+
+    def __init__(self, card: ModelCard, model: OnnxModel, tokenizer: Tokenizer, pooling: str) -> None:
+        self.card = card
+        self._model = model
+        self._tokenizer = tokenizer
+        self._pooling = pooling
+
+    def prepare(self, sample: str) -> list[int]:
+        """Tokenize one text."""
+        return self._tokenizer(sample)
+
+    def encode(self, prepared: Sequence[list[int]]) -> EncodedBatch:
+        """Run the file once over a padded batch."""
+        inputs = self._model.session.get_inputs()
+        width = inputs[0].shape[1]
+        ids, mask = pad(prepared, self._tokenizer.pad_id)
+        if isinstance(width, int) and width > ids.shape[1]:  # exported for one length
+            rest = ((0, 0), (0, width - ids.shape[1]))
+            ids, mask = np.pad(ids, rest, constant_values=self._tokenizer.pad_id), np.pad(mask, rest)
+        made = {
+            "input_ids": ids,
+            "attention_mask": mask,
+            "token_type_ids": np.zeros_like(ids),
+            "position_ids": np.broadcast_to(np.arange(ids.shape[1]), ids.shape),
+        }
+        wanted = {item.name: made.get(item.name, ids) for item in inputs}
+        features, logits = self._model.run(wanted)
+        if features.ndim == 3:
+            features = pool_tokens(features, mask, self._pooling)
+        return EncodedBatch(_rows(features), None if logits is None or logits.ndim != 2 else _rows(logits))
+
+
+def load(address: Address, request: LoadRequest) -> Encoder:
+    """Open an ONNX file. See `hubscout.models.loading.load_encoder`."""
+    check_options(address, ("features", "tokenizer", "max_length", *IMAGE_OPTIONS))
+    path = Path(address.name).expanduser()
+    if not path.is_file():
+        msg = f"file {str(path)!r} does not exist; check the path, which is relative to the current folder"
+        raise CandidateError(msg)
+    model = open_onnx(path, str(path), device=request.device, features=address.options.get("features"))
+    first = model.session.get_inputs()[0]
+    facts = ModelCard(
+        address=str(address),
+        identity=file_digest([path, *_external(path)]),
+        modality="image",
+        transform={"library": "onnx", "features": model.features},
+        feature_dim=0,
+        n_parameters=model.n_parameters,
+        loader=loader(),
+        device=device_of(model),
+    )
+    if len(first.shape) == 4 and first.type in ("tensor(float)", "tensor(float16)"):
+        return _image_encoder(address, request, model, facts)
+    if len(first.shape) == 2 and first.type in ("tensor(int64)", "tensor(int32)"):
+        return _text_encoder(address, request, model, facts)
+    msg = (
+        f"file {str(path)!r} takes {first.type} of shape {first.shape}; "
+        "it must take pictures (four axes of floats) "
+        "or tokens (two axes of integers)"
+    )
+    raise CandidateError(msg)
+
+
+def loader() -> str:
+    """Name the library that runs ONNX files, with its version."""
+    import onnxruntime
+
+    return f"onnxruntime {onnxruntime.__version__}"
+
+
+def _image_encoder(address: Address, request: LoadRequest, model: OnnxModel, facts: ModelCard) -> Encoder:
+    shape = model.session.get_inputs()[0].shape
+    channels_last = shape[1] not in (1, 3) and shape[3] in (1, 3)
+    order = (shape[3], shape[1], shape[2]) if channels_last else tuple(shape[1:])
+    channels = order[0] if order[0] in (1, 3) else 3
+    fixed = all(isinstance(side, int) and side > 0 for side in order[1:])
+    config: dict[str, Any] = {"input_size": (channels, *order[1:])} if fixed else {}
+    options = dict(address.options)
+    options.setdefault("channels", str(channels))
+    transform, notes = transform_from_options(options, config)
+    if fixed and (transform.height, transform.width) != order[1:]:
+        msg = f"input_size of {address.name!r} is fixed to {order[1]}x{order[2]} in the file; leave the option out"
+        raise UsageError(msg)
+    stated = {**facts.transform, **transform.to_dict(), "layout": "NHWC" if channels_last else "NCHW"}
+    return finish_image(
+        facts, model, transform, stated, (*notes, *unused_pooling(request)), channels_last=channels_last
+    )
+
+
+def finish_image(
+    facts: ModelCard,
+    model: OnnxModel,
+    transform: ImageTransform,
+    stated: dict[str, Any],
+    notes: tuple[str, ...] = (),
+    *,
+    channels_last: bool = False,
+) -> OnnxImageEncoder:
+    """Run a first picture through, and complete the card with the widths that come out.
+
+    Parameters
+    ----------
+    facts : ModelCard
+        The card as far as it is known.
+    model : OnnxModel
+        The open file.
+    transform : ImageTransform
+        From a picture to an array.
+    stated : dict
+        The card's ``transform``.
+    notes : tuple of str
+        For the card.
+    channels_last : bool
+        Whether the file wants NHWC.
+
+    Returns
+    -------
+    OnnxImageEncoder
+    """
+    blank = np.zeros((transform.channels, transform.height, transform.width), np.float32)
+    probe = OnnxImageEncoder(facts, model, transform, channels_last=channels_last).encode([blank])
+    card = _complete(facts, "image", stated, probe, notes)
+    return OnnxImageEncoder(card, model, transform, channels_last=channels_last)
+
+
+def _text_encoder(address: Address, request: LoadRequest, model: OnnxModel, facts: ModelCard) -> Encoder:
+    pooling = request.pooling or "mean"
+    if pooling not in TOKEN_POOLINGS:
+        msg = f"pooling of an onnx: text model must be one of {', '.join(TOKEN_POOLINGS)}, got {pooling!r}"
+        raise UsageError(msg)
+    folder = address.options.get("tokenizer")
+    if folder is None:
+        msg = f"file {address.name!r} takes tokens; give the folder of its tokenizer with ?tokenizer=folder"
+        raise UsageError(msg)
+    unknown = [item.name for item in model.session.get_inputs()[1:] if item.name not in _TOKEN_INPUTS]
+    if unknown:
+        msg = f"file {address.name!r} has the input {unknown[0]!r}; only {', '.join(_TOKEN_INPUTS)} can be given"
+        raise CandidateError(msg)
+    width = model.session.get_inputs()[0].shape[1]
+    limit = width if isinstance(width, int) and width > 0 else None
+    tokenizer, notes = load_tokenizer(Path(folder).expanduser(), address.options.get("max_length"), limit)
+    probe = OnnxTextEncoder(facts, model, tokenizer, pooling)
+    outcome = probe.encode([probe.prepare("a")])
+    stated = {
+        **facts.transform,
+        **tokenizer.to_dict(),
+        "settings": settings_digest(Path(folder).expanduser()),
+        "pooling": pooling,
+    }
+    return OnnxTextEncoder(_complete(facts, "text", stated, outcome, notes), model, tokenizer, pooling)
+
+
+def _complete(
+    facts: ModelCard, modality: Any, stated: dict[str, Any], probe: EncodedBatch, notes: tuple[str, ...]
+) -> ModelCard:
+    from dataclasses import replace
+
+    width = int(probe.features.shape[1])
+    n_classes = None if probe.logits is None else int(probe.logits.shape[1])
+    parameters = facts.n_parameters
+    if parameters is not None and n_classes is not None:
+        parameters -= n_classes * (width + 1)  # the head: one weight a feature and a bias, for each class
+    return replace(
+        facts,
+        modality=modality,
+        transform=stated,
+        feature_dim=width,
+        source_classes=n_classes,
+        n_parameters=parameters if parameters is None or parameters > 0 else None,
+        notes=(*facts.notes, *notes),
+    )
+
+
+def _rows(array: npt.NDArray[Any], *, channels_last: bool = False) -> npt.NDArray[np.float32]:
+    if array.ndim == 4:
+        array = array.mean((1, 2) if channels_last else (2, 3))
+    elif array.ndim == 3:
+        array = array.mean(1)
+    elif array.ndim != 2:
+        msg = f"the features must have 2, 3 or 4 axes, got shape {array.shape}; name another tensor with ?features="
+        raise CandidateError(msg)
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _external(path: Path) -> list[Path]:
+    """Find weights that exporters put beside the file when it grows over 2 GB."""
+    names = (f"{path.name}.data", f"{path.name}_data", f"{path.stem}.data")
+    return [file for file in (path.with_name(name) for name in names) if file.is_file()]

@@ -1,0 +1,135 @@
+"""What a model of transformers states about itself: whether it is safe, what it takes, how it is pooled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hubscout.errors import CandidateError, UnsafeFileError, UsageError
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read a model's ``config.json``.
+
+    Raises
+    ------
+    CandidateError
+        When it is missing or no JSON object.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        msg = f"folder {str(folder)!r} holds no config.json; save the model there with save_pretrained()"
+        raise CandidateError(msg) from None
+    except (ValueError, OSError) as error:
+        msg = f"config.json in {str(folder)!r} cannot be read ({type(error).__name__}); fetch it again"
+        raise CandidateError(msg) from error
+    if not isinstance(config, dict):
+        msg = f"config.json in {str(folder)!r} must hold an object, got {type(config).__name__}"
+        raise CandidateError(msg)
+    return config
+
+
+def check_code(config: dict[str, Any], name: str, *, trusted: bool) -> None:
+    """Refuse a model that only its own Python code can build.
+
+    Raises
+    ------
+    UnsafeFileError
+        Naming the option that trusts it.
+    """
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    if config.get("auto_map") and config.get("model_type") not in CONFIG_MAPPING_NAMES and not trusted:
+        raise UnsafeFileError(untrusted(name))
+
+
+def untrusted(name: str) -> str:
+    """Say how a model's own code is trusted."""
+    return (
+        f"model {name!r} comes with Python code of its own, which is not run; "
+        f"read that code, and if you trust it add --trust-remote-code {name}"
+    )
+
+
+def choose_side(config: Any, modality: str | None, name: str) -> str:
+    """Say whether a model takes images or text.
+
+    Parameters
+    ----------
+    config : PretrainedConfig
+        The model's own.
+    modality : {"image", "text"} or None
+        The user's choice, for a model with both sides.
+    name : str
+        How the user calls the model.
+
+    Returns
+    -------
+    str
+        ``image`` or ``text``.
+
+    Raises
+    ------
+    UsageError
+        When the model has no such side.
+    """
+    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
+
+    two_sided = hasattr(config, "vision_config") and hasattr(config, "text_config")
+    sees = two_sided or hasattr(config, "image_size") or config.model_type in IMAGE_PROCESSOR_MAPPING_NAMES
+    side = modality or ("image" if sees else "text")
+    if side != ("image" if sees else "text") and not two_sided:
+        msg = f"model {name!r} takes {'images' if sees else 'text'}; leave modality={modality} out"
+        raise UsageError(msg)
+    return side
+
+
+def choose_pooling(model: Any, head: Any, architecture: str, side: str, wanted: str | None) -> str:
+    """Choose how token vectors become one, as far as the model's configuration tells.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        The loaded model.
+    head : torch.nn.Linear or None
+        Of a classification checkpoint.
+    architecture : str
+        The class that saved the checkpoint.
+    side : {"image", "text"}
+        What it takes.
+    wanted : str or None
+        The user's choice.
+
+    Returns
+    -------
+    str
+        ``auto`` when only a forward pass tells.
+
+    Raises
+    ------
+    UsageError
+        When images are to be pooled by their last patch.
+    """
+    if callable(getattr(model, "get_image_features", None)) and callable(getattr(model, "get_text_features", None)):
+        return "joint"
+    if wanted is not None:
+        if side == "image" and wanted == "last":
+            msg = "pooling of an image model must be cls, mean or pooler, got 'last'"
+            raise UsageError(msg)
+        return wanted
+    if head is not None:
+        return "head"
+    if side == "image":
+        return "auto"
+    return "last" if _is_causal(model.config.model_type, architecture) else "mean"
+
+
+def _is_causal(model_type: str, architecture: str) -> bool:
+    from transformers.models.auto import modeling_auto
+
+    if architecture.endswith(("ForCausalLM", "LMHeadModel")):
+        return True
+    reads_both_ways = model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return model_type in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not reads_both_ways
