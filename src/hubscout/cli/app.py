@@ -21,7 +21,6 @@ _INTERRUPTED = 130
 app = typer.Typer(
     name="hubscout",
     help="Which pre-trained model should I fine-tune on my data?",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -43,13 +42,16 @@ def _version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        say(context.get_help().splitlines())
+        raise typer.Exit(2)
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -107,9 +109,5 @@ def _fail(sentence: str, code: int) -> int:
 
 
 def _bug(error: Exception) -> int:
-    hint = (
-        ""
-        if os.environ.get("HUBSCOUT_DEBUG")
-        else "; HUBSCOUT_DEBUG=1 before the command shows the traceback"
-    )
+    hint = "" if os.environ.get("HUBSCOUT_DEBUG") else "; HUBSCOUT_DEBUG=1 before the command shows the traceback"
     return _fail(f"this is a bug of hubscout, please report it: {type(error).__name__}: {error}{hint}", _BUG)

@@ -17,9 +17,7 @@ TaskOption: TypeAlias = Annotated[
 ]
 ScoresOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--scores", metavar="NAME,...", help="Scores, the first one ranks; 'all' for all of the task."
-    ),
+    typer.Option("--scores", metavar="NAME,...", help="Scores, the first one ranks; 'all' for all of the task."),
 ]
 ScoreOptionsOption: TypeAlias = Annotated[
     list[str] | None,
@@ -34,9 +32,7 @@ JsonOption: TypeAlias = Annotated[
 CsvOption: TypeAlias = Annotated[
     str | None, typer.Option("--csv", metavar="FILE", help="Write the table as CSV; '-' prints only CSV.")
 ]
-QuietOption: TypeAlias = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress and no notes on stderr.")
-]
+QuietOption: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes on stderr.")]
 StoreOption: TypeAlias = Annotated[
     str | None, typer.Option("--store", metavar="DIR", help="Folder of the feature store.")
 ]
@@ -90,9 +86,7 @@ def score_options(words: Sequence[str] | None) -> dict[str, dict[str, Any]]:
         left, equals, value = word.partition("=")
         score, dot, name = left.partition(".")
         if not (equals and dot and score and name):
-            msg = (
-                f"--option must have the form SCORE.NAME=VALUE, like disco.covariance=identity, got {word!r}"
-            )
+            msg = f"--option must have the form SCORE.NAME=VALUE, like disco.covariance=identity, got {word!r}"
             raise UsageError(msg)
         try:
             options.setdefault(score, {})[name] = json.loads(value)

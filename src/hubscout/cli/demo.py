@@ -17,9 +17,7 @@ _PARTIAL = 3
 
 
 def demo(
-    probe_size: Annotated[
-        int | None, typer.Option(help="Samples every candidate sees, at most [all].")
-    ] = None,
+    probe_size: Annotated[int | None, typer.Option(help="Samples every candidate sees, at most [all].")] = None,
     store: StoreOption = None,
     json_path: JsonOption = None,
     quiet: QuietOption = False,

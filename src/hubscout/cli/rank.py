@@ -25,30 +25,22 @@ _PARTIAL = 3
 
 def rank(
     target: Annotated[
-        str, typer.Argument(help="Folder of images, CSV or Parquet file, saved data set, or .npz.")
+        str, typer.Argument(metavar="TARGET", help="Folder of images, CSV or Parquet file, saved data set, or .npz.")
     ],
     models: Annotated[
         list[str],
-        typer.Option(
-            "--models", "-m", metavar="ADDRESS...", help="Candidates, with wildcards; several at once."
-        ),
+        typer.Option("--models", "-m", metavar="ADDRESS...", help="Candidates, with wildcards; several at once."),
     ],
     scores: ScoresOption = None,
     option: ScoreOptionsOption = None,
     task: TaskOption = None,
-    text_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column that holds the text.")
-    ] = None,
+    text_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column that holds the text.")] = None,
     image_column: Annotated[
         str | None, typer.Option(metavar="NAME", help="Column that holds the paths of the images.")
     ] = None,
-    label_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column that holds the labels.")
-    ] = None,
+    label_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column that holds the labels.")] = None,
     split: Annotated[str, typer.Option(help="Split that is looked at.")] = "train",
-    probe_size: Annotated[
-        int | None, typer.Option(help="Samples every candidate sees, at most [5000].")
-    ] = None,
+    probe_size: Annotated[int | None, typer.Option(help="Samples every candidate sees, at most [5000].")] = None,
     max_bad: Annotated[float, typer.Option(help="Share of the probe that may be unreadable.")] = 0.1,
     seed: SeedOption = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",

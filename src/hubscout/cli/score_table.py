@@ -105,9 +105,7 @@ def score_table(result: FeatureScores, width: int) -> RenderableType:
     rich renderable
     """
     entries = result.scores
-    values = tuple(
-        with_error(entry.value, entry.standard_error, decimals([entry.value])) for entry in entries.values()
-    )
+    values = tuple(with_error(entry.value, entry.standard_error, decimals([entry.value])) for entry in entries.values())
     columns = [
         Column("score", tuple(entries), justify="left"),
         Column("value", values),
@@ -115,9 +113,7 @@ def score_table(result: FeatureScores, width: int) -> RenderableType:
     ]
     shown, _ = fit(columns, width)
     classes = f", {result.n_classes} classes" if result.n_classes else ""
-    caption = (
-        f"{result.source}: {result.task}, {result.n_samples} samples x {result.n_features} features{classes}"
-    )
+    caption = f"{result.source}: {result.task}, {result.n_samples} samples x {result.n_features} features{classes}"
     parts: list[RenderableType] = [Text(printable(caption), overflow="fold"), Text(), build_table(shown)]
     missing = [(name, entry.reason) for name, entry in entries.items() if entry.value is None]
     if missing:

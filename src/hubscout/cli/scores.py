@@ -16,9 +16,7 @@ _HIDDEN = ("estimate", "function")
 
 
 def scores(
-    name: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Show all facts of these.")
-    ] = None,
+    name: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Show all facts of these.")] = None,
     task: TaskOption = None,
     json_path: JsonOption = None,
 ) -> None:
@@ -56,10 +54,6 @@ def spec_facts(spec: Any) -> dict[str, Any]:
 
     facts = {each.name: getattr(spec, each.name) for each in fields(spec) if each.name not in _HIDDEN}
     return {
-        key: sorted(value)
-        if isinstance(value, frozenset)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
+        key: sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
         for key, value in facts.items()
     }

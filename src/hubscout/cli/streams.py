@@ -16,6 +16,7 @@ from hubscout.errors import UsageError
 
 # What a shell reports for a program that a closed pipe ended.
 _BROKEN_PIPE = 141
+_WIDTH_OF_FILES = 120
 
 
 def prepare() -> None:
@@ -29,9 +30,13 @@ def prepare() -> None:
 def console(stream: TextIO) -> Console:
     """Return a console on which no text is read as markup.
 
-    Colour and width follow the stream: none off a terminal or with ``NO_COLOR``, and ``COLUMNS`` wins.
+    Colour and width follow the stream: no colour off a terminal or with ``NO_COLOR``; the width is that of the
+    terminal, of ``COLUMNS``, or else wide enough for the whole table of a ranking.
     """
-    return Console(file=stream, markup=False, highlight=False, emoji=False)
+    plain = Console(file=stream, markup=False, highlight=False, emoji=False)
+    if not plain.is_terminal and "COLUMNS" not in os.environ:
+        plain.width = _WIDTH_OF_FILES
+    return plain
 
 
 def show(*parts: RenderableType) -> None:

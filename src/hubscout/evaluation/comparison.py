@@ -48,8 +48,7 @@ def compare(ranking: Ranking, truth: Sequence[GroundTruth]) -> tuple[Comparison,
     records = [record for record in ranking.records if record.candidate in values]
     reached = [values[record.candidate] for record in records]
     scores = [
-        Comparison(name, agreement([record.value(name) for record in records], reached))
-        for name in ranking.scores
+        Comparison(name, agreement([record.value(name) for record in records], reached)) for name in ranking.scores
     ]
     yardsticks = [
         Comparison(name, agreement([_size(record, field) for record in records], reached), is_yardstick=True)

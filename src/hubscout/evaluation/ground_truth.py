@@ -50,9 +50,9 @@ def list_ground_truths() -> list[str]:
     list of str
     """
     folder = resources.files("hubscout.evaluation") / _FOLDER
-    return sorted(
-        entry.name.removesuffix(".csv") for entry in folder.iterdir() if entry.name.endswith(".csv")
-    )
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name.removesuffix(".csv") for entry in folder.iterdir() if entry.name.endswith(".csv"))
 
 
 def load_ground_truth(name: str) -> tuple[GroundTruth, ...]:
@@ -97,14 +97,10 @@ def parse_ground_truth(text: str, name: str) -> tuple[GroundTruth, ...]:
     -------
     tuple of GroundTruth
     """
-    reader = csv.DictReader(
-        io.StringIO("\n".join(line for line in text.splitlines() if not line.startswith("#")))
-    )
+    reader = csv.DictReader(io.StringIO("\n".join(line for line in text.splitlines() if not line.startswith("#"))))
     missing = sorted(set(_COLUMNS) - set(reader.fieldnames or ()))
     if missing:
-        msg = (
-            f"the table {name!r} must have the columns {', '.join(_COLUMNS)}, and lacks {', '.join(missing)}"
-        )
+        msg = f"the table {name!r} must have the columns {', '.join(_COLUMNS)}, and lacks {', '.join(missing)}"
         raise DataError(msg)
     rows = []
     for number, row in enumerate(reader, start=1):

@@ -18,6 +18,7 @@ from hubscout.ranking.records import ScoreEntry, ScoreRecord
 Step = Literal["loaded", "progress", "scoring", "note"]
 # (kind, done, total, message): what an engine needs to build an Event.
 Emit: TypeAlias = Callable[[Step, int, int, str], None]
+Runner: TypeAlias = Callable[["CandidateJob", Emit], ScoreRecord]
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,7 @@ def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
     return replace(record, seconds=time.perf_counter() - start)
 
 
-def failed_record(
-    job: CandidateJob, error: BaseException, seconds: float, details: str | None = None
-) -> ScoreRecord:
+def failed_record(job: CandidateJob, error: BaseException, seconds: float, details: str | None = None) -> ScoreRecord:
     """Turn an exception into the record of a failed candidate.
 
     Parameters
@@ -134,9 +133,7 @@ def _features(job: CandidateJob, emit: Emit) -> tuple[ModelCard, FeatureSet]:
     if address.scheme == "features":
         feature_set = feature_file_set(address.name, job.probe)
         return ModelCard(**feature_set.provenance["card"]), feature_set
-    encoder = load_encoder(
-        address, device=job.device, pooling=job.pooling, trust_remote_code=job.trust_remote_code
-    )
+    encoder = load_encoder(address, device=job.device, pooling=job.pooling, trust_remote_code=job.trust_remote_code)
     emit("loaded", 0, len(job.probe), encoder.card.address)
     feature_set = extract(
         encoder,
@@ -164,7 +161,8 @@ def _record(card: ModelCard, feature_set: FeatureSet, entries: dict[str, ScoreEn
         device=card.device,
         transform=dict(card.transform),
         samples_per_second=finite(facts.get("samples_per_second")),
-        rows_cached=int(facts.get("rows_cached", 0)),
+        # A file of the user's own is no store: nothing was saved by taking it.
+        rows_cached=0 if card.modality == "features" else int(facts.get("rows_cached", 0)),
         rows_computed=int(facts.get("rows_computed", 0)),
         rows_repaired=int(facts.get("rows_repaired", 0)),
         notes=(*card.notes, *(str(note) for note in facts.get("notes", ()))),

@@ -22,6 +22,4 @@ class EmptyRankingError(NothingRankedError):
             self.exit_code = UnsafeFileError.exit_code
         first = ranking.records[0]
         others = f" ({len(ranking.records) - 1} more failed)" if len(ranking.records) > 1 else ""
-        super().__init__(
-            f"no candidate could be ranked: {first.candidate!r} failed because {first.reason}{others}"
-        )
+        super().__init__(f"no candidate could be ranked: {first.candidate!r} failed because {first.reason}{others}")

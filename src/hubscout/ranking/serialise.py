@@ -85,9 +85,7 @@ def record_to_dict(record: ScoreRecord) -> dict[str, Any]:
 def record_from_dict(document: dict[str, Any]) -> ScoreRecord:
     """Build one record from plain JSON values; fields this version does not know are ignored."""
     known = _known(ScoreRecord, document)
-    known["scores"] = {
-        name: ScoreEntry(**_known(ScoreEntry, entry)) for name, entry in known["scores"].items()
-    }
+    known["scores"] = {name: ScoreEntry(**_known(ScoreEntry, entry)) for name, entry in known["scores"].items()}
     known["notes"] = tuple(known.get("notes", ()))
     return ScoreRecord(**known)
 

@@ -88,9 +88,7 @@ def score_file(
 
     file = load_feature_file(path, labels=labels)
     if file.labels is None:
-        msg = (
-            f"the file {str(path)!r} must hold an array 'labels', got none; add it or give --labels FILE.npy"
-        )
+        msg = f"the file {str(path)!r} must hold an array 'labels', got none; add it or give --labels FILE.npy"
         raise DataError(msg)
     encoded = encode_labels(file.labels.tolist(), source=repr(str(path)), kind=task)
     features, probs = file.features, source_probabilities(file.source_logits, file.source_probs)

@@ -75,9 +75,7 @@ def findings(rows: Sequence[Comparison], score: str) -> list[str]:
     if shown is None or shown.agreement.weighted_tau is None:
         return [f"{score} gives no order that could be compared with fine-tuning."]
     tau = shown.agreement.weighted_tau
-    sentences = [
-        f"The order of {score} agrees with fine-tuning at a weighted tau of {tau:+.2f}; {_first(shown)}."
-    ]
+    sentences = [f"The order of {score} agrees with fine-tuning at a weighted tau of {tau:+.2f}; {_first(shown)}."]
     yardstick = _best([row for row in rows if row.is_yardstick])
     if yardstick is not None:
         sentences.append(_versus(score, tau, yardstick))
@@ -103,19 +101,13 @@ def _first(row: Comparison) -> str:
 def _versus(score: str, tau: float, yardstick: Comparison) -> str:
     value = yardstick.agreement.weighted_tau or 0.0
     if tau - value > _CLEAR_LEAD:
-        return (
-            f"The best order that does not look at the data, {yardstick.name}, reaches {value:+.2f}: "
-            "looking paid."
-        )
+        return f"The best order that does not look at the data, {yardstick.name}, reaches {value:+.2f}: looking paid."
     if value - tau > _CLEAR_LEAD:
         return (
             f"The order by {yardstick.name}, which does not look at the data, reaches {value:+.2f}: "
             f"here looking with {score} did not pay."
         )
-    return (
-        f"The order by {yardstick.name}, which does not look at the data, reaches {value:+.2f}: "
-        "no clear difference."
-    )
+    return f"The order by {yardstick.name}, which does not look at the data, reaches {value:+.2f}: no clear difference."
 
 
 def _beside(tau: float, other: Comparison) -> str:

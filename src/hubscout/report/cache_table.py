@@ -34,15 +34,11 @@ def cache_table(entries: Sequence[CacheEntry], root: str, width: int) -> Rendera
     if not entries:
         return caption
     columns = [
-        Column(
-            "candidate", tuple(entry.address or "(unknown)" for entry in entries), justify="left", folds=True
-        ),
+        Column("candidate", tuple(entry.address or "(unknown)" for entry in entries), justify="left", folds=True),
         Column("rows", tuple(_rows(entry) for entry in entries), 2, name="rows"),
         Column("state", tuple(entry.state for entry in entries), justify="left"),
         Column("size", tuple(size(entry.size_bytes) for entry in entries)),
-        Column(
-            "last used", tuple(f"{duration(entry.age_seconds)} ago" for entry in entries), 1, name="last used"
-        ),
+        Column("last used", tuple(f"{duration(entry.age_seconds)} ago" for entry in entries), 1, name="last used"),
         Column("key", tuple(entry.key[:12] for entry in entries), 3, "left", name="key"),
     ]
     shown, _ = fit(columns, width)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rich import box
@@ -12,7 +12,8 @@ from rich.text import Text
 
 from hubscout._printable import printable
 
-_PADDING = 3  # one space on each side of a cell, and the line between columns
+_GAP = 2  # columns of the terminal between two columns of the table
+_EDGES = 2
 _SHORTEST_FOLD = 24
 
 
@@ -34,6 +35,10 @@ class Column:
         Whether long cells continue on the next line instead of asking for their whole width.
     name : str
         What it is called when it is left out.
+    short : tuple of str, optional
+        Narrower cells.
+    shortens : int
+        When the narrower cells are taken, in the same order as ``expendable``.
     """
 
     title: str
@@ -42,6 +47,8 @@ class Column:
     justify: Literal["left", "right"] = "right"
     folds: bool = False
     name: str = ""
+    short: tuple[str, ...] | None = None
+    shortens: int = 0
 
     @property
     def width(self) -> int:
@@ -50,7 +57,7 @@ class Column:
         return min(longest, _SHORTEST_FOLD) if self.folds else longest
 
 
-def fit(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
+def fit(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
     """Choose the columns that fit.
 
     Parameters
@@ -62,19 +69,25 @@ def fit(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Colum
 
     Returns
     -------
-    tuple of two lists of Column
-        Shown, and left out.
+    shown : list of Column
+        Some of them with their narrower cells.
+    left_out : list of str
+        Names of the others.
     """
     shown = list(columns)
-    left_out: list[Column] = []
-    while sum(column.width + _PADDING for column in shown) > width:
-        droppable = [column for column in shown if column.expendable > 0]
-        if not droppable:
+    left_out: list[str] = []
+    while _total(shown) > width:
+        steps = [(column.expendable, place) for place, column in enumerate(shown) if column.expendable]
+        steps += [(column.shortens, place) for place, column in enumerate(shown) if column.short is not None]
+        if not steps:
             break
-        # The last one among equals: later scores are less important than earlier ones.
-        worst = max(reversed(droppable), key=lambda column: column.expendable)
-        shown.remove(worst)
-        left_out.append(worst)
+        # Of equals the last one: later scores are less important than earlier ones.
+        urgency, place = max(steps)
+        column = shown[place]
+        if column.short is not None and urgency == column.shortens:
+            shown[place] = replace(column, cells=column.short, short=None)
+        else:
+            left_out.append(shown.pop(place).name)
     return shown, left_out
 
 
@@ -92,7 +105,7 @@ def build_table(columns: Sequence[Column], styles: Sequence[str] = ()) -> Table:
     -------
     rich.table.Table
     """
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=True, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True, padding=(0, 1), header_style="bold")
     for column in columns:
         table.add_column(
             Text(printable(column.title)),
@@ -105,3 +118,7 @@ def build_table(columns: Sequence[Column], styles: Sequence[str] = ()) -> Table:
         cells = [Text(printable(column.cells[index])) for column in columns]
         table.add_row(*cells, style=styles[index] if styles else None)
     return table
+
+
+def _total(columns: Sequence[Column]) -> int:
+    return sum(column.width + _GAP for column in columns) - _GAP + _EDGES

@@ -11,7 +11,8 @@ from hubscout.ranking.records import Ranking, ScoreRecord
 from hubscout.report.fitting import Column, build_table, fit
 from hubscout.report.numbers import DASH, count, decimals, rate, with_error
 
-_UNITS = {"image": "images", "text": "texts", "features": "rows"}
+_UNITS = {"image": "img", "text": "text", "features": "row"}
+_MEANING = {"img": "images", "text": "texts", "row": "rows"}
 _STYLES = {"ranked": "", "unranked": "dim", "failed": "dim"}
 
 
@@ -43,51 +44,55 @@ def ranking_table(ranking: Ranking, width: int) -> RenderableType:
 def _columns(ranking: Ranking) -> list[Column]:
     records = ranking.records
     unit = _UNITS[ranking.task.modality]
+    # First the errors of the other scores go, then the costs, then the error of the deciding score, then the other
+    # scores from the right; the deciding score always stays.
     scores = [
-        # The deciding score always stays; the rest goes from the right, after the costs.
-        Column(name, _score_cells(records, name), 0 if place == 0 else 1, name=name)
+        Column(
+            name,
+            _score_cells(records, name, errors=True),
+            expendable=0 if place == 0 else 1,
+            name=name,
+            short=_score_cells(records, name, errors=False),
+            shortens=4 if place == 0 else 9,
+        )
         for place, name in enumerate(ranking.scores)
     ]
     return [
         Column("#", tuple(str(record.rank or DASH) for record in records)),
         Column("candidate", tuple(record.candidate for record in records), justify="left", folds=True),
         *scores,
-        Column("width", tuple(str(record.n_features or DASH) for record in records), 3, name="width"),
-        Column("params", tuple(count(record.n_parameters) for record in records), 4, name="params"),
-        Column(f"{unit}/s", tuple(_rate(record) for record in records), 2, name=f"{unit}/s"),
-        Column("seconds", tuple(f"{record.seconds:.1f}" for record in records), 5, name="seconds"),
+        Column("width", tuple(str(record.n_features or DASH) for record in records), 2, name="width"),
+        Column("params", tuple(count(record.n_parameters) for record in records), 5, name="params"),
+        Column(f"{unit}/s", tuple(rate(record.samples_per_second) for record in records), 3, name=f"{unit}/s"),
+        Column("sec", tuple(f"{record.seconds:.1f}" for record in records), 6, name="sec"),
     ]
 
 
-def _score_cells(records: tuple[ScoreRecord, ...], name: str) -> tuple[str, ...]:
+def _score_cells(records: tuple[ScoreRecord, ...], name: str, *, errors: bool) -> tuple[str, ...]:
     digits = decimals([record.value(name) for record in records])
     entries = [record.scores.get(name) for record in records]
     return tuple(
-        DASH if entry is None else with_error(entry.value, entry.standard_error, digits) for entry in entries
+        DASH if entry is None else with_error(entry.value, entry.standard_error if errors else None, digits)
+        for entry in entries
     )
 
 
-def _rate(record: ScoreRecord) -> str:
-    return rate(record.samples_per_second)
-
-
-def _legend(ranking: Ranking, shown: list[Column], left_out: list[Column]) -> str:
+def _legend(ranking: Ranking, shown: list[Column], left_out: list[str]) -> str:
     titles = {column.title for column in shown}
     unit = _UNITS[ranking.task.modality]
     words = [f"ordered by {ranking.scores[0]}, higher is better"]
-    if any(
-        entry.standard_error is not None for record in ranking.records for entry in record.scores.values()
-    ):
+    if any("±" in cell for column in shown for cell in column.cells):
         words.append("± standard error")
     if "width" in titles:
         words.append("width: features per sample")
     if "params" in titles:
         words.append("params: parameters of the encoder")
     if f"{unit}/s" in titles:
-        words.append(f"{unit}/s: when the features were extracted")
+        words.append(f"{unit}/s: {_MEANING[unit]} a second when the features were extracted")
+    if "sec" in titles:
+        words.append("sec: seconds for all of it in this run")
     if left_out:
-        names = ", ".join(column.name for column in left_out)
-        words.append(f"not shown for lack of room: {names}")
+        words.append(f"not shown for lack of room: {', '.join(left_out)}")
     return printable("; ".join(words) + ".")
 
 
@@ -98,9 +103,7 @@ def _reasons(ranking: Ranking) -> list[RenderableType]:
             Text(),
             Text(f"Not ranked: {len(ranking.not_ranked)} of {len(ranking.records)}", style="bold"),
         ]
-    lines += [
-        _line(record.candidate, record.reason or "no reason was given") for record in ranking.not_ranked
-    ]
+    lines += [_line(record.candidate, record.reason or "no reason was given") for record in ranking.not_ranked]
     missing: dict[tuple[str, str], list[str]] = {}
     for record in ranking.ranked:
         for name, entry in record.scores.items():

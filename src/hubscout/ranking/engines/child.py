@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hubscout.errors import UsageError
-from hubscout.ranking.candidate import CandidateJob
+from hubscout.ranking.candidate import CandidateJob, Runner
 from hubscout.ranking.engines.worker import HEADER
 from hubscout.ranking.records import ScoreRecord
 from hubscout.ranking.serialise import record_from_dict
@@ -38,17 +38,21 @@ class Child:
     Parameters
     ----------
     job : CandidateJob
-        What it does.
+        The candidate.
+    runner : callable
+        What is done with the job.
     environment : mapping
         Its environment variables.
     time_limit : float or None
         Seconds after which it is ended.
     """
 
-    def __init__(self, job: CandidateJob, environment: Mapping[str, str], time_limit: float | None) -> None:
+    def __init__(
+        self, job: CandidateJob, runner: Runner, environment: Mapping[str, str], time_limit: float | None
+    ) -> None:
         self.job = job
         self.time_limit = time_limit
-        self._payload = pickle_job(job)
+        self._payload = pickle_job(job, runner)
         self._start = time.perf_counter()
         self._output = bytearray()
         self._killed_for: str | None = None
@@ -206,7 +210,7 @@ class Child:
         )
 
 
-def pickle_job(job: CandidateJob) -> bytes:
+def pickle_job(job: CandidateJob, runner: Runner) -> bytes:
     """Pickle a job for its process.
 
     Raises
@@ -220,7 +224,7 @@ def pickle_job(job: CandidateJob) -> bytes:
         problem = "it is defined in __main__"
     else:
         try:
-            return pickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
+            return pickle.dumps((runner, job), protocol=pickle.HIGHEST_PROTOCOL)
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
     msg = (

@@ -91,9 +91,7 @@ def get_engine(name: str, options: EngineOptions) -> Engine:
         msg = f"engine must be one of {', '.join(list_engines())}, got {name!r}"
         raise UsageError(msg)
     if isinstance(options.workers, bool) or options.workers < 1:
-        msg = (
-            f"workers must be at least 1, got {options.workers!r}; 1 runs the candidates one after the other"
-        )
+        msg = f"workers must be at least 1, got {options.workers!r}; 1 runs the candidates one after the other"
         raise UsageError(msg)
     if options.time_limit is not None and not options.time_limit > 0:
         msg = f"time_limit must be a positive number of seconds or None, got {options.time_limit!r}"

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from hubscout.ranking.candidate import CandidateJob, Emit, Step, failed_record, run_candidate
+from hubscout.ranking.candidate import CandidateJob, Emit, Runner, Step, failed_record, run_candidate
 from hubscout.ranking.engines.choice import EngineOptions
 from hubscout.ranking.events import Event, OnEvent
 from hubscout.ranking.records import ScoreRecord
@@ -20,10 +20,13 @@ class InlineEngine:
     ----------
     options : EngineOptions
         Kept for the common form; nothing in one process can be timed out or run beside itself.
+    runner : callable
+        What is done with each job.
     """
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options: EngineOptions, runner: Runner = run_candidate) -> None:
         self.options = options
+        self.runner = runner
 
     def run(self, jobs: Sequence[CandidateJob], on_event: OnEvent) -> list[ScoreRecord]:
         """Run all jobs; see `hubscout.ranking.engines.choice.Engine.run`."""
@@ -37,11 +40,9 @@ class InlineEngine:
             on_event(Event("start", **common))
             start = time.perf_counter()
             try:
-                record = run_candidate(job, _relay(on_event, common))
+                record = self.runner(job, _relay(on_event, common))
             except Exception as error:
-                record = failed_record(
-                    job, error, time.perf_counter() - start, traceback.format_exc()[-4000:]
-                )
+                record = failed_record(job, error, time.perf_counter() - start, traceback.format_exc()[-4000:])
             on_event(Event("done", record=record, **common))
             records.append(record)
         return records

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from hubscout.ranking.candidate import CandidateJob, failed_record
+from hubscout.ranking.candidate import CandidateJob, Runner, failed_record, run_candidate
 from hubscout.ranking.engines.child import Child
 from hubscout.ranking.engines.choice import EngineOptions
 from hubscout.ranking.events import Event, OnEvent
@@ -33,6 +33,8 @@ class LocalEngine:
     ----------
     options : EngineOptions
         Workers and time limit.
+    runner : callable
+        What is done with each job, in its process; a function of an importable module.
 
     Notes
     -----
@@ -40,8 +42,9 @@ class LocalEngine:
     notebooks work, and one broken process cannot break a pool.
     """
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options: EngineOptions, runner: Runner = run_candidate) -> None:
         self.options = options
+        self.runner = runner
         self._lock = threading.Lock()
         self._children: set[Child] = set()
         self._is_stopped = False
@@ -101,7 +104,7 @@ class LocalEngine:
 
         start = time.perf_counter()
         try:
-            child = Child(job, environment, self.options.time_limit)
+            child = Child(job, self.runner, environment, self.options.time_limit)
             self._adopt(child)
             try:
                 return child.supervise(relay)

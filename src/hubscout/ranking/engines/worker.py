@@ -29,7 +29,7 @@ def main() -> None:
     # A shell that starts a job in the background has SIGINT ignored, and that would be inherited.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        job = pickle.loads(_read_job(inbox))  # noqa: S301 - from the parent process itself, over its own pipe
+        runner, job = pickle.loads(_read_job(inbox))  # noqa: S301 - from the parent process itself, over its own pipe
     except Exception as error:
         reason = (
             "the target cannot be handed to a process of its own: "
@@ -38,7 +38,7 @@ def main() -> None:
         _send(outbox, {"kind": "undelivered", "message": reason})
         _leave(outbox)
     threading.Thread(target=_die_with_parent, args=(inbox,), daemon=True).start()
-    _send(outbox, {"kind": "result", "record": _run(job, outbox)})
+    _send(outbox, {"kind": "result", "record": _run(runner, job, outbox)})
     _leave(outbox)
 
 
@@ -62,25 +62,26 @@ def _die_with_parent(inbox: BinaryIO) -> None:
     os._exit(1)
 
 
-def _run(job: Any, outbox: BinaryIO) -> dict[str, Any]:
-    from hubscout.ranking.candidate import failed_record, run_candidate
+def _run(runner: Any, job: Any, outbox: BinaryIO) -> dict[str, Any]:
+    from hubscout.ranking.candidate import failed_record
     from hubscout.ranking.serialise import record_to_dict
 
-    sent = 0.0
+    sent = float("-inf")
     lock = threading.Lock()
 
     def emit(kind: str, done: int, total: int, message: str) -> None:
         nonlocal sent
         now = time.monotonic()
         with lock:
-            if kind == "progress" and done < total and now - sent < _SECONDS_BETWEEN_PROGRESS:
-                return
-            sent = now
+            if kind == "progress":
+                if done < total and now - sent < _SECONDS_BETWEEN_PROGRESS:
+                    return
+                sent = now
             _send(outbox, {"kind": kind, "done": done, "total": total, "message": message})
 
     start = time.perf_counter()
     try:
-        return record_to_dict(run_candidate(job, emit))
+        return record_to_dict(runner(job, emit))
     except Exception as error:
         details = traceback.format_exc()[-_DETAILS:]
         return record_to_dict(failed_record(job, error, time.perf_counter() - start, details))
