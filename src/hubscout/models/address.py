@@ -95,7 +95,8 @@ def is_local_path(name: str) -> bool:
     >>> [is_local_path(name) for name in ("./dir", "/dir", "~/dir", "a/b/c", "org/name")]
     [True, True, True, True, False]
     """
-    return name.startswith((".", "/", "~", "\\")) or name.count("/") > 1 or name[1:3] in (":\\", ":/")
+    deep = name.partition("@")[0].count("/") > 1  # a revision may hold slashes: refs/pr/1
+    return deep or name.startswith((".", "/", "~", "\\")) or name[1:3] in (":\\", ":/")
 
 
 def parse_address(text: object) -> Address:
