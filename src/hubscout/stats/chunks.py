@@ -11,7 +11,7 @@ from hubscout._typing import Array
 from hubscout.stats.namespace import float_dtype, namespace
 
 # Memory that one working copy of a chunk may take; with D x D sums beside it, it bounds what scoring needs.
-CHUNK_BYTES = 48 * 2**20
+CHUNK_BYTES = 84 * 2**20
 
 
 def row_slices(n_rows: int, bytes_a_row: int) -> Iterator[slice]:

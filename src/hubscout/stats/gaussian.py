@@ -63,7 +63,6 @@ def true_class_posterior(logits: Array, codes: IntArray) -> Array:
     Parameters
     ----------
     logits : array of shape (n, n_classes)
-        Overwritten where the library allows it.
     codes : ndarray of shape (n,), int
 
     Returns
@@ -71,11 +70,11 @@ def true_class_posterior(logits: Array, codes: IntArray) -> Array:
     posterior : array of shape (n,), in [0, 1]
     """
     xp = namespace(logits)
-    top = xp.max(logits, axis=1)
-    logits -= top[:, None]
     index = like(codes.astype(np.int64), logits)
-    chosen = xp.take_along_axis(logits, index[:, None], axis=1)[:, 0]
-    return xp.exp(chosen) / xp.sum(xp.exp(logits), axis=1)
+    chosen = xp.take_along_axis(logits, index[:, None], axis=1)
+    # Relative to the true class no term can vanish that matters; one that overflows gives the posterior 0 it should.
+    with np.errstate(over="ignore"):
+        return 1.0 / xp.sum(xp.exp(logits - chosen), axis=1)
 
 
 def ledoit_wolf_shrinkage(

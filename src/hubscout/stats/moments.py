@@ -79,7 +79,7 @@ class Moments:
         shift = xp.astype(mean, chunk.dtype)
         centred = chunk - shift[None, :]
         totals, squares = _target_totals(targets, self.n_targets)
-        sums = _target_sums(centred, targets, self.n_targets) + like(totals, chunk)[:, None] * xp.astype(
+        sums = _target_sums(centred, targets, self.n_targets) + like(totals, mean)[:, None] * xp.astype(
             shift[None, :], double
         )
         if self.has_scatter:
@@ -162,8 +162,8 @@ def _target_sums(centred: Array, targets: Any, n_targets: int) -> Array:
     if targets.ndim == 1:
         return segment_sums(centred, targets, n_targets)
     xp = namespace(centred)
-    weights = like(np.ascontiguousarray(targets.T), centred)
-    return xp.matmul(weights, xp.astype(centred, float_dtype(xp, single=False)))
+    double = xp.astype(centred, float_dtype(xp, single=False), copy=False)
+    return xp.matmul(like(np.ascontiguousarray(targets.T), double), double)
 
 
 def centred_target_sums(moments: Moments) -> Array:

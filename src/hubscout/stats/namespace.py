@@ -37,7 +37,9 @@ def to_numpy(array: Array) -> npt.NDArray[Any]:
 
 
 def like(array: npt.NDArray[Any], reference: Array) -> Array:
-    """Bring a NumPy array to the library and device of ``reference``."""
+    """Bring a NumPy array to the library and device of ``reference``; floats also to its precision."""
+    if array.dtype.kind == "f" and is_single_precision(reference):
+        array = array.astype(np.float32)
     if is_numpy(reference):
         return array
     xp = namespace(reference)

@@ -124,10 +124,13 @@ def _leading_eigenpairs(gram: FloatArray, k: int, *, single: bool) -> tuple[Floa
 
     wanted = (gram.shape[0] - k, gram.shape[0] - 1)
     if single:
-        _, rough = eigh(gram.astype(np.float32), subset_by_index=wanted, check_finite=False, overwrite_a=True)
-        basis = np.linalg.qr(rough.astype(np.float64))[0]
+        # Transposing the symmetric copy hands LAPACK the column order it would otherwise make another copy for.
+        copy = gram.astype(np.float32).T
+        _, rough = eigh(copy, subset_by_index=wanted, check_finite=False, overwrite_a=True)
+        basis = rough.astype(np.float64)
         image = gram @ basis
-        values, rotation = np.linalg.eigh(basis.T @ image)
+        # The Rayleigh-Ritz step is a small generalised problem, because float32 vectors are not quite orthonormal.
+        values, rotation = eigh(basis.T @ image, basis.T @ basis, check_finite=False)
         vectors = basis @ rotation
         residual = np.linalg.norm(image @ rotation - vectors * values, axis=0).max()
         if residual <= _RESIDUAL_LIMIT * values[-1]:

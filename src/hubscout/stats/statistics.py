@@ -262,7 +262,8 @@ class Statistics:
         Yields
         ------
         rows : slice
-        coordinates : array of shape (rows, n_components) or (rows, k), float64
+        coordinates : array of shape (rows, n_components) or (rows, k)
+            In float64, or in float32 for large float32 features.
         """
         vectors = spectrum.right_vectors
         xp = namespace(vectors)
@@ -270,8 +271,7 @@ class Statistics:
             vectors = xp.matmul(vectors, like(transform, vectors))
         for rows, chunk in self.chunks(width=width, single=self._is_large()):
             centred = chunk - xp.astype(spectrum.mean, chunk.dtype)[None, :]
-            product = xp.matmul(centred, xp.astype(vectors, chunk.dtype))
-            yield rows, xp.astype(product, vectors.dtype, copy=False)
+            yield rows, xp.matmul(centred, xp.astype(vectors, chunk.dtype))
 
     def _is_large(self) -> bool:
         return self.n_samples * self.n_features**2 > _SINGLE_PRECISION_WORK
