@@ -15,7 +15,7 @@ from hubscout._typing import IntArray, Modality, TaskKind
 from hubscout.data.assembly import assemble_target
 from hubscout.data.images import MAX_PIXELS, pixels_to_rgb
 from hubscout.data.samples import RowNumbers, Texts, named_error, text_problem
-from hubscout.data.splits import canonical_split, choose_split, require_no_split
+from hubscout.data.splits import choose_split, require_no_split
 from hubscout.data.task import RowProblem, Samples, Target
 from hubscout.errors import DataError, UnsafeFileError, UsageError
 
@@ -71,11 +71,7 @@ def array_target(path: Path, *, name: str, kind: TaskKind | None = None, split: 
         raise DataError(msg)
     positions, read_split = _split_positions(path, shapes, n, split, source)
     samples, kept, problems = _read_samples(path, given[0] if given else "", positions, source)
-    names = (
-        [str(value) for value in _read_vector(path, "label_names", source)]
-        if "label_names" in shapes
-        else None
-    )
+    names = [str(value) for value in _read_vector(path, "label_names", source)] if "label_names" in shapes else None
     return assemble_target(
         samples,
         labels[kept].tolist(),
@@ -164,9 +160,7 @@ def _read_images(path: Path, source: str) -> tuple[npt.NDArray[Any], float]:
         )
         raise DataError(msg)
     if images.shape[1] * images.shape[2] > MAX_PIXELS:
-        msg = (
-            f"images of {source} must have at most {MAX_PIXELS / 1e6:g} megapixels, got shape {images.shape}"
-        )
+        msg = f"images of {source} must have at most {MAX_PIXELS / 1e6:g} megapixels, got shape {images.shape}"
         raise DataError(msg)
     return images, _scale(images, source)
 
@@ -182,16 +176,11 @@ def _scale(images: npt.NDArray[Any], source: str) -> float:
         return 255.0
     if low >= 0 and high <= 255:
         return 1.0
-    msg = (
-        f"images of {source} must lie within 0..1 or 0..255, got {low:g}..{high:g}; scale them, or save "
-        "them as uint8"
-    )
+    msg = f"images of {source} must lie within 0..1 or 0..255, got {low:g}..{high:g}; scale them, or save them as uint8"
     raise DataError(msg)
 
 
-def _read_samples(
-    path: Path, key: str, positions: IntArray, source: str
-) -> tuple[Samples, IntArray, list[RowProblem]]:
+def _read_samples(path: Path, key: str, positions: IntArray, source: str) -> tuple[Samples, IntArray, list[RowProblem]]:
     if key == "images":
         samples = ArrayImages(path, positions)
         # Read once here, so that a wrong shape or range is an error of this file and not of its first image.
@@ -202,11 +191,7 @@ def _read_samples(
     texts = _read_vector(path, "texts", source)
     reasons = {position: text_problem(texts[position].item()) for position in positions.tolist()}
     kept = np.asarray([position for position, reason in reasons.items() if reason is None], dtype=np.intp)
-    problems = [
-        RowProblem(f"row {position + 1}", reason)
-        for position, reason in reasons.items()
-        if reason is not None
-    ]
+    problems = [RowProblem(f"row {position + 1}", reason) for position, reason in reasons.items() if reason is not None]
     rows = kept.tolist()
     return Texts(tuple(texts[kept].tolist()), tuple(row + 1 for row in rows)), kept, problems
 
@@ -220,11 +205,8 @@ def _split_positions(
     if len(splits) != n:
         msg = f"split of {source} must have one entry a label ({n}), got {len(splits)}"
         raise DataError(msg)
-    choose_split(set(splits), split, source)
-    asked = canonical_split(split)
-    return np.asarray(
-        [i for i, value in enumerate(splits) if canonical_split(value) == asked], dtype=np.intp
-    ), split
+    chosen = choose_split(set(splits), split, source)
+    return np.asarray([i for i, value in enumerate(splits) if value in chosen], dtype=np.intp), split
 
 
 def _read_shapes(path: Path, source: str) -> dict[str, tuple[int, ...]]:
@@ -240,9 +222,7 @@ def _read_shapes(path: Path, source: str) -> dict[str, tuple[int, ...]]:
 def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, _ = read(file)
         return tuple(int(side) for side in shape)
 
@@ -281,6 +261,4 @@ def _read_array(path: Path, key: str, source: str) -> npt.NDArray[Any]:
 
 def _unreadable(source: str, error: Exception) -> DataError:
     reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-    return DataError(
-        f"{source} must be an .npz file that can be read, got {reason!r}; save it again with numpy.savez"
-    )
+    return DataError(f"{source} must be an .npz file that can be read, got {reason!r}; save it again with numpy.savez")

@@ -193,10 +193,7 @@ def _check_request(facts: Sequence[ColumnFacts], request: ColumnRequest, source:
             )
             raise UsageError(msg)
     if request.label is not None and request.label in (request.text, request.image):
-        msg = (
-            f"the samples and the labels of {source} must be different columns, got {request.label!r} for "
-            "both"
-        )
+        msg = f"the samples and the labels of {source} must be different columns, got {request.label!r} for both"
         raise UsageError(msg)
 
 
@@ -204,9 +201,7 @@ def _guess_sample(free: Sequence[ColumnFacts], has_label: bool, source: str) -> 
     # The name that image folders with a metadata file agree on wins over all other names.
     agreed = [fact for fact in free if fact.name == "file_name" and fact.content == "path"]
     typed = [fact for fact in free if fact.content == "image"]
-    named = [
-        fact for fact in free if fact.name.lower() in TEXT_NAMES + IMAGE_NAMES and fact.content != "number"
-    ]
+    named = [fact for fact in free if fact.name.lower() in TEXT_NAMES + IMAGE_NAMES and fact.content != "number"]
     labels = [] if has_label else [fact for fact in free if fact.name.lower() in LABEL_NAMES]
     strings = [fact for fact in free if fact.content in ("text", "path") and fact not in labels]
     for fitting in (agreed, typed, named, strings):

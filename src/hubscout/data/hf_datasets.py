@@ -19,9 +19,7 @@ from hubscout.data.splits import choose_split, require_no_split
 from hubscout.data.task import RowProblem, Samples, Target
 from hubscout.errors import DataError, MissingExtraError, UnsafeFileError, UsageError
 
-_HUB_NAME = re.compile(
-    r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(\?config=(?P<config>[\w.-]+))?", re.ASCII
-)
+_HUB_NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(\?config=(?P<config>[\w.-]+))?", re.ASCII)
 # Readers that only parse data. The library has others, and a hub folder chooses its own by its files'
 # suffixes. "cache" reads what one of them wrote before, when the hub is offline.
 _SAFE_BUILDERS = ("arrow", "cache", "csv", "imagefolder", "json", "parquet", "text")
@@ -116,9 +114,7 @@ def hub_target(
     """
     match = _HUB_NAME.fullmatch(address)
     if match is None or ".." in address:
-        msg = (
-            f"a data set of the hub must be written hf:org/name@revision?config=name, got {'hf:' + address!r}"
-        )
+        msg = f"a data set of the hub must be written hf:org/name@revision?config=name, got {'hf:' + address!r}"
         raise UsageError(msg)
     path, revision, config = match["name"], match["revision"], match["config"]
     if Path(path).exists():
@@ -178,9 +174,7 @@ class DatasetImages(EncodedImages):
     def subset(self, rows: IntArray) -> DatasetImages:
         """Keep the given positions, in the given order."""
         chosen = np.asarray(rows).tolist()
-        return DatasetImages(
-            self.dataset.select(chosen), self.column, tuple(self.rows[row] for row in chosen)
-        )
+        return DatasetImages(self.dataset.select(chosen), self.column, tuple(self.rows[row] for row in chosen))
 
     def _read(self, index: int) -> bytes:
         value = self.dataset[int(index)][self.column]
@@ -226,21 +220,14 @@ def _choose_split(loaded: Any, split: str, source: str) -> tuple[Any, str]:
         return loaded, require_no_split(split, source)
     chosen = choose_split([str(key) for key in loaded], split, source)
     if len(chosen) > 1:
-        msg = (
-            f"split (--split) {split!r} must name one split of {source}, got {chosen!r}; name one of them "
-            "exactly"
-        )
+        msg = f"split (--split) {split!r} must name one split of {source}, got {chosen!r}; name one of them exactly"
         raise UsageError(msg)
     return loaded[chosen[0]], split
 
 
 def _facts(features: Mapping[str, Any]) -> list[ColumnFacts]:
     # The library's own column of splits does not exist, so a column "split" is data like any other.
-    return [
-        ColumnFacts(str(name), _content(feature))
-        for name, feature in features.items()
-        if str(name) != "split"
-    ]
+    return [ColumnFacts(str(name), _content(feature)) for name, feature in features.items() if str(name) != "split"]
 
 
 def _content(feature: Any) -> Content:
@@ -262,9 +249,7 @@ def _images(dataset: Any, columns: Columns, source: str) -> tuple[Samples, Itera
             f"{dataset.features[columns.sample]!r}; use cast_column before saving"
         )
         raise DataError(msg)
-    images = dataset.select_columns([columns.sample]).cast_column(
-        columns.sample, datasets.Image(decode=False)
-    )
+    images = dataset.select_columns([columns.sample]).cast_column(columns.sample, datasets.Image(decode=False))
     rows = range(len(images))
     return DatasetImages(images, columns.sample, tuple(row + 1 for row in rows)), rows, []
 
@@ -273,9 +258,7 @@ def _texts(dataset: Any, column: str) -> tuple[Samples, Iterable[int], list[RowP
     values = dataset.select_columns([column])[:][column]
     reasons = [text_problem(value) for value in values]
     kept = [row for row, reason in enumerate(reasons) if reason is None]
-    problems = [
-        RowProblem(f"row {row + 1}", reason) for row, reason in enumerate(reasons) if reason is not None
-    ]
+    problems = [RowProblem(f"row {row + 1}", reason) for row, reason in enumerate(reasons) if reason is not None]
     return Texts(tuple(values[row] for row in kept), tuple(row + 1 for row in kept)), kept, problems
 
 

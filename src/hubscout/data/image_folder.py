@@ -121,11 +121,7 @@ def _split_folders(root: Path, split: str, source: str) -> tuple[list[Path], str
 def _subfolders(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            names = [
-                entry.name
-                for entry in entries
-                if _is_seen(entry.name) and entry.is_dir(follow_symlinks=False)
-            ]
+            names = [entry.name for entry in entries if _is_seen(entry.name) and entry.is_dir(follow_symlinks=False)]
     except OSError as error:
         msg = f"the folder {folder.name!r} must be readable, got {error.strerror!r}; change its permissions"
         raise DataError(msg) from None
@@ -190,9 +186,7 @@ class _Scan:
                     (entry for entry in listing if _is_seen(entry.name)), key=lambda e: natural_key(e.name)
                 )
         except OSError as error:
-            self.problems.append(
-                RowProblem(self._relative(folder), f"folder cannot be read ({error.strerror})")
-            )
+            self.problems.append(RowProblem(self._relative(folder), f"folder cannot be read ({error.strerror})"))
             return
         for entry in entries:
             if entry.is_symlink() and (reason := self._link_problem(entry)) is not None:
@@ -231,7 +225,5 @@ def _class_notes(root: Path, folders: list[Path], scan: _Scan, split: str) -> li
         for other in _subfolders(root):
             if root / other not in folders:
                 strange = [name for name in _subfolders(root / other) if name not in known]
-                notes += [
-                    f"the class {name!r} of split {other!r} is not in split {split!r}" for name in strange
-                ]
+                notes += [f"the class {name!r} of split {other!r} is not in split {split!r}" for name in strange]
     return notes

@@ -22,9 +22,7 @@ _FEW_VALUES = 20
 _SAMPLES_A_CLASS = 5
 _LONGEST_NUMBER = 300
 _MOSTLY = 0.9
-_NUMBER = re.compile(
-    r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE
-)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"[+-]?0\d")
 
 
@@ -131,7 +129,7 @@ def _plain(value: object, source: str) -> Plain | None:
 
 def _as_numbers(values: list[Plain | None], kind: TaskKind | None) -> list[Plain | None]:
     """Read strings as numbers when they are numbers; make all values strings when the labels are names."""
-    parsed = {text: _number(text) for text in values if isinstance(text, str) and _is_number(text)}
+    parsed = {text: _number(text) for text in values if isinstance(text, str) and _is_number(text, kind)}
     read = [parsed.get(value, value) if isinstance(value, str) else value for value in values]
     n_known = sum(value is not None for value in values)
     n_numbers = sum(value in parsed if isinstance(value, str) else _is_quantity(value) for value in values)
@@ -148,8 +146,11 @@ def _is_quantity(value: Plain | None) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _is_number(text: str) -> bool:
-    return len(text) <= _LONGEST_NUMBER and bool(_NUMBER.fullmatch(text)) and not _LEADING_ZERO.match(text)
+def _is_number(text: str, kind: TaskKind | None) -> bool:
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        return False
+    # "007" is a code and no quantity, unless the user says so.
+    return kind == "regression" or not _LEADING_ZERO.match(text)
 
 
 def _number(text: str) -> int | float | None:
@@ -162,10 +163,7 @@ def _number(text: str) -> int | float | None:
 
 def _encode_codes(values: list[Plain | None], names: tuple[str, ...], source: str) -> EncodedLabels:
     if len(set(names)) != len(names):
-        msg = (
-            f"the class names of {source} must differ from each other, got {names!r}; rename the repeated "
-            "ones"
-        )
+        msg = f"the class names of {source} must differ from each other, got {names!r}; rename the repeated ones"
         raise DataError(msg)
     by_name = {name: code for code, name in enumerate(names)}
     codes: list[int] = []

@@ -66,7 +66,7 @@ def choose_split(available: Iterable[str], asked: str, source: str) -> tuple[str
     Returns
     -------
     tuple of str
-        Those of `available` with the asked canonical name, sorted.
+        Those of `available` with the asked name but for case, or else with the asked canonical name, sorted.
 
     Raises
     ------
@@ -74,7 +74,8 @@ def choose_split(available: Iterable[str], asked: str, source: str) -> tuple[str
         When there is none.
     """
     names = sorted(available)
-    chosen = tuple(name for name in names if canonical_split(name) == canonical_split(asked))
+    same = tuple(name for name in names if name.strip().lower() == asked.strip().lower())
+    chosen = same or tuple(name for name in names if canonical_split(name) == canonical_split(asked))
     if not chosen:
         listed = ", ".join(repr(name) for name in names)
         msg = f"{source} has no split {asked!r}; name one of its splits ({listed}) with split (--split)"
@@ -103,10 +104,7 @@ def require_no_split(asked: str, source: str) -> str:
         When another split than ``train`` or ``all`` was asked for.
     """
     if canonical_split(asked) not in ("train", WITHOUT_SPLITS):
-        msg = (
-            f"{source} has no splits, but split={asked!r} was asked for; leave split (--split) out to use "
-            "all of it"
-        )
+        msg = f"{source} has no splits, but split={asked!r} was asked for; leave split (--split) out to use all of it"
         raise UsageError(msg)
     return WITHOUT_SPLITS
 

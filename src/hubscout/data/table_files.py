@@ -109,17 +109,11 @@ class DelimitedFile:
                     break
         columns = [name.strip() for name in header or []]
         if not any(columns):
-            msg = (
-                f"{self._path.name!r} must start with a header row, got an empty file; add a row with "
-                "column names"
-            )
+            msg = f"{self._path.name!r} must start with a header row, got an empty one; add a row with column names"
             raise DataError(msg)
         repeated = [name for name in columns if name and columns.count(name) > 1]
         if repeated:
-            msg = (
-                f"the columns of {self._path.name!r} must have different names, got {repeated[0]!r} twice; "
-                "rename one"
-            )
+            msg = f"the columns of {self._path.name!r} must have different names, got {repeated[0]!r} twice; rename one"
             raise DataError(msg)
         return columns
 
@@ -140,10 +134,7 @@ class DelimitedFile:
         except UnicodeDecodeError as error:
             raise _not_utf8(self._path, error) from None
         except csv.Error as error:
-            msg = (
-                f"{self._path.name!r} must be a table, got a broken row after line {line} ({error}); repair "
-                "that row"
-            )
+            msg = f"{self._path.name!r} must be a table, got a broken row after line {line} ({error}); repair that row"
             raise DataError(msg) from None
         except OSError as error:
             raise _unreadable(self._path, error) from None
@@ -259,6 +250,4 @@ def _not_utf8(path: Path, error: UnicodeDecodeError) -> DataError:
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(
-        f"{path.name!r} must be a file that can be read, got {error.strerror or 'a read error'!r}"
-    )
+    return DataError(f"{path.name!r} must be a file that can be read, got {error.strerror or 'a read error'!r}")

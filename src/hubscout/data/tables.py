@@ -60,7 +60,7 @@ def table_target(
         read_split = require_no_split(split, source)
     else:
         if rows.splits:
-            choose_split(rows.splits, split, source)
+            rows.keep(choose_split(rows.splits, split, source))
         read_split = split
     samples = (
         ImageFiles(path.parent.resolve(), tuple(rows.items))
@@ -83,9 +83,7 @@ def table_target(
 class _ChosenRows:
     """The usable rows of the asked split, gathered in one pass that keeps nothing else."""
 
-    def __init__(
-        self, columns: Columns, split: str, read_sample: Callable[[Any], tuple[str, str | None]]
-    ) -> None:
+    def __init__(self, columns: Columns, split: str, read_sample: Callable[[Any], tuple[str, str | None]]) -> None:
         self._columns = columns
         self._asked = canonical_split(split)
         self._read_sample = read_sample
@@ -94,6 +92,7 @@ class _ChosenRows:
         self.numbers: list[int] = []
         self.problems: list[RowProblem] = []
         self.splits: set[str] = set()
+        self._split_of: list[str] = []
 
     def add(self, number: int, row: Mapping[str, Any] | str) -> None:
         if isinstance(row, str):
@@ -107,13 +106,22 @@ class _ChosenRows:
             self.splits.add(str(split).strip())
             if canonical_split(str(split)) != self._asked:
                 return
+            self._split_of.append(str(split).strip())
         item, reason = self._read_sample(row.get(self._columns.sample))
         if reason is not None:
             self.problems.append(RowProblem(f"row {number}", reason))
+            del self._split_of[len(self.items) :]
             return
         self.items.append(item)
         self.numbers.append(number)
         self.labels.append(row.get(self._columns.label))
+
+    def keep(self, splits: tuple[str, ...]) -> None:
+        """Leave out rows of splits that only resemble the asked one, as ``val`` resembles ``dev``."""
+        kept = [position for position, split in enumerate(self._split_of) if split in splits]
+        self.items = [self.items[position] for position in kept]
+        self.labels = [self.labels[position] for position in kept]
+        self.numbers = [self.numbers[position] for position in kept]
 
 
 def _columns(table: TableFile, request: ColumnRequest, source: str) -> Columns:
