@@ -55,8 +55,11 @@ class TestLoadFeatureFile:
         [
             (
                 {"a": FEATURES, "b": LABELS},
-                "the file {} must hold an array named 'features' (or 'X', 'feats', 'embeddings'), got ['a', 'b']; save "
-                "it with numpy.savez(path, features=..., labels=...)",
+                (
+                    "the file {} must hold an array named 'features' (or 'X', 'feats', 'embeddings'), got ['a', 'b']; "
+                    "save "
+                    "it with numpy.savez(path, features=..., labels=...)"
+                ),
             ),
             (
                 {"X": FEATURES, "features": FEATURES},
@@ -64,33 +67,49 @@ class TestLoadFeatureFile:
             ),
             (
                 {"X": FEATURES[0]},
-                "the array 'X' of {} must hold real numbers in shape (n_samples, width), got dtype float32 and shape "
-                "(4,); save one row a sample",
+                (
+                    "the array 'X' of {} must hold real numbers in shape (n_samples, width), got dtype float32 and "
+                    "shape "
+                    "(4,); save one row a sample"
+                ),
             ),
             (
                 {"X": FEATURES.astype(complex)},
-                "the array 'X' of {} must hold real numbers in shape (n_samples, width), got dtype complex128 and "
-                "shape (50, 4); save one row a sample",
+                (
+                    "the array 'X' of {} must hold real numbers in shape (n_samples, width), got dtype complex128 and "
+                    "shape (50, 4); save one row a sample"
+                ),
             ),
             (
                 {"X": FEATURES[:, :0]},
-                "the array 'X' of {} must hold real numbers in shape (n_samples, width), got dtype float32 and shape "
-                "(50, 0); save one row a sample",
+                (
+                    "the array 'X' of {} must hold real numbers in shape (n_samples, width), got dtype float32 and "
+                    "shape "
+                    "(50, 0); save one row a sample"
+                ),
             ),
             (
                 {"X": FEATURES, "y": LABELS[:-1]},
-                "the array of labels of {} must have one row for each of the 50 rows of features, got 49; save both for "
-                "the same samples",
+                (
+                    "the array of labels of {} must have one row for each of the 50 rows of features, got 49; save "
+                    "both for "
+                    "the same samples"
+                ),
             ),
             (
                 {"X": FEATURES, "source_logits": FEATURES[:3]},
-                "the array of source_logits of {} must have one row for each of the 50 rows of features, got 3; save "
-                "both for the same samples",
+                (
+                    "the array of source_logits of {} must have one row for each of the 50 rows of features, got 3; "
+                    "save "
+                    "both for the same samples"
+                ),
             ),
             (
                 {"X": FEATURES, "y": FEATURES},
-                "the labels of {} must be numbers or strings in shape (n_samples,), got dtype float32 and shape "
-                "(50, 4); save one label a sample",
+                (
+                    "the labels of {} must be numbers or strings in shape (n_samples,), got dtype float32 and shape "
+                    "(50, 4); save one label a sample"
+                ),
             ),
         ],
     )
@@ -101,7 +120,7 @@ class TestLoadFeatureFile:
         assert str(caught.value) == text.format(repr(str(path)))
 
     def test_object_labels_are_unsafe(self, tmp_path):
-        with pytest.raises(UnsafeFileError, match="^the array 'y' of"):
+        with pytest.raises(UnsafeFileError, match=r"^the array 'y' of"):
             load_feature_file(save(tmp_path, X=FEATURES, y=np.array([None] * 50)))
 
     def test_a_file_of_labels_holds_one_array(self, tmp_path):

@@ -37,38 +37,56 @@ class TestBatchChecker:
         [
             (
                 np.ones((2, 4)),
-                "candidate 'bundled:fake' returned features of width 4 at sample 's\\n7' where its card promises 3; "
-                "leave the candidate out or mend its adapter",
+                (
+                    "candidate 'bundled:fake' returned features of width 4 at sample 's\\n7' where its card promises "
+                    "3; "
+                    "leave the candidate out or mend its adapter"
+                ),
             ),
             (
                 np.ones((3, 3)),
-                "candidate 'bundled:fake' returned 3 rows of features for the 2 samples that begin at 's\\n7'; leave "
-                "the candidate out or mend its adapter",
+                (
+                    "candidate 'bundled:fake' returned 3 rows of features for the 2 samples that begin at 's\\n7'; "
+                    "leave "
+                    "the candidate out or mend its adapter"
+                ),
             ),
             (
                 np.ones((2, 3, 1)),
-                "candidate 'bundled:fake' must return features as a matrix of real numbers, got shape (2, 3, 1) and "
-                "dtype float64 at sample 's\\n7'; leave the candidate out or mend its adapter",
+                (
+                    "candidate 'bundled:fake' must return features as a matrix of real numbers, got shape (2, 3, 1) "
+                    "and "
+                    "dtype float64 at sample 's\\n7'; leave the candidate out or mend its adapter"
+                ),
             ),
             (
                 np.array([[None, 1, 2]] * 2),
-                "candidate 'bundled:fake' must return features as a matrix of real numbers, got shape (2, 3) and "
-                "dtype object at sample 's\\n7'; leave the candidate out or mend its adapter",
+                (
+                    "candidate 'bundled:fake' must return features as a matrix of real numbers, got shape (2, 3) and "
+                    "dtype object at sample 's\\n7'; leave the candidate out or mend its adapter"
+                ),
             ),
             (
                 changed(np.nan),
-                "candidate 'bundled:fake' returned nan in column 2 of the features of sample 's\\n8'; leave the "
-                "candidate out or mend its adapter",
+                (
+                    "candidate 'bundled:fake' returned nan in column 2 of the features of sample 's\\n8'; leave the "
+                    "candidate out or mend its adapter"
+                ),
             ),
             (
                 changed(-np.inf),
-                "candidate 'bundled:fake' returned -inf in column 2 of the features of sample 's\\n8'; leave the "
-                "candidate out or mend its adapter",
+                (
+                    "candidate 'bundled:fake' returned -inf in column 2 of the features of sample 's\\n8'; leave the "
+                    "candidate out or mend its adapter"
+                ),
             ),
             (
                 changed(1e300, np.float64),
-                "candidate 'bundled:fake' returned 1e+300 in column 2 of the features of sample 's\\n8', beyond the "
-                "largest float32, 3.40282e+38; extract with dtype='float32', or leave the candidate out",
+                (
+                    "candidate 'bundled:fake' returned 1e+300 in column 2 of the features of sample 's\\n8', beyond "
+                    "the "
+                    "largest float32, 3.40282e+38; extract with dtype='float32', or leave the candidate out"
+                ),
             ),
         ],
     )
@@ -99,11 +117,11 @@ class TestBatchChecker:
             "candidate 'bundled:fake' returned logits of width 4 at sample '7' where earlier batches had width 5; "
             "leave the candidate out or mend its adapter"
         )
-        with pytest.raises(CandidateError, match="logits of width None .* had width 5"):
+        with pytest.raises(CandidateError, match=r"logits of width None .* had width 5"):
             checker.check(EncodedBatch(np.zeros((2, 3))), ROWS)
 
     def test_logits_of_stored_rows_fix_the_width(self):
-        with pytest.raises(CandidateError, match="logits of width 2 .* had width None"):
+        with pytest.raises(CandidateError, match=r"logits of width 2 .* had width None"):
             check(np.zeros((2, 3)), np.zeros((2, 2)), logits_width=None)
 
 

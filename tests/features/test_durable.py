@@ -30,20 +30,26 @@ class TestStoreErrors:
             (
                 errno.ENOSPC,
                 StoreError,
-                "the disk of the feature store is full at {} (No space left on device); free space, prune with "
-                "`hubscout cache`, or set HUBSCOUT_HOME to a folder on another disk, and run again to resume",
+                (
+                    "the disk of the feature store is full at {} (No space left on device); free space, prune with "
+                    "`hubscout cache`, or set HUBSCOUT_HOME to a folder on another disk, and run again to resume"
+                ),
             ),
             (
                 errno.EROFS,
                 ReadOnlyStoreError,
-                "the feature store cannot be written at {} (Read-only file system); set HUBSCOUT_HOME to a "
-                "folder of yours",
+                (
+                    "the feature store cannot be written at {} (Read-only file system); set HUBSCOUT_HOME to a "
+                    "folder of yours"
+                ),
             ),
             (
                 errno.EIO,
                 StoreError,
-                "the feature store failed at {} (Input/output error); check that folder, or set HUBSCOUT_HOME "
-                "to another one, and run again to resume",
+                (
+                    "the feature store failed at {} (Input/output error); check that folder, or set HUBSCOUT_HOME "
+                    "to another one, and run again to resume"
+                ),
             ),
         ],
     )
@@ -69,9 +75,9 @@ class TestMakePrivateDirectory:
 
     def test_a_file_in_the_way_is_a_sentence(self, tmp_path):
         (tmp_path / "a").write_text("")
-        with pytest.raises(StoreError, match="the feature store failed at .* \\(Not a directory\\)"):
+        with pytest.raises(StoreError, match=r"the feature store failed at .* \\(Not a directory\\)"):
             make_private_directory(tmp_path / "a" / "b")
-        with pytest.raises(StoreError, match="the feature store failed at .* \\(Not a directory\\)"):
+        with pytest.raises(StoreError, match=r"the feature store failed at .* \\(Not a directory\\)"):
             make_private_directory(tmp_path / "a")
 
 

@@ -103,9 +103,7 @@ class TestFirstRun:
         found = extract(FakeEncoder(fits=10), probe, store)
         np.testing.assert_array_equal(found.features, EXPECTED)
         assert found.provenance["batch_size"] == 8
-        assert found.provenance["notes"] == [
-            "memory did not suffice for a batch of 16, so batches of 8 were run"
-        ]
+        assert found.provenance["notes"] == ["memory did not suffice for a batch of 16, so batches of 8 were run"]
 
     def test_one_row(self, store):
         found = extract(FakeEncoder(), make_probe([5]), store)
@@ -279,7 +277,7 @@ class TestDamagedEntry:
 class TestStoreTrouble:
     def test_a_full_disk_is_a_sentence_and_the_next_run_goes_on(self, store, probe, monkeypatch):
         monkeypatch.setattr(durable, "os", FaultyOs(150, full_disk(), watched=["write"]))
-        with pytest.raises(StoreError, match="^the disk of the feature store is full at '"):
+        with pytest.raises(StoreError, match=r"^the disk of the feature store is full at '"):
             extract(FakeEncoder(), probe, store)
         monkeypatch.undo()
         assert not (entry_folder(store) / "meta.json").exists()
@@ -289,7 +287,6 @@ class TestStoreTrouble:
 
     def test_a_read_only_store_is_worked_around_with_a_note(self, store, probe, monkeypatch):
         read_only = OSError(errno.EROFS, os.strerror(errno.EROFS))
-        real = durable.make_private_directory
 
         class ReadOnly(FaultyOs):
             def __getattr__(self, name: str) -> Any:
@@ -299,19 +296,21 @@ class TestStoreTrouble:
                 def mkdir(path, mode):
                     if Path(path).is_relative_to(store.root):
                         raise read_only
-                    os.mkdir(path, mode)
+                    Path(path).mkdir(mode)
 
                 return mkdir
 
-        assert real is durable.make_private_directory
         monkeypatch.setattr(durable, "os", ReadOnly(None, read_only))
         found = extract(FakeEncoder(), probe, store)
         np.testing.assert_array_equal(found.features, EXPECTED)
         np.testing.assert_array_equal(found.source_logits, features_of(np.arange(N) + 0.5, 2))
         assert found.provenance["notes"] == [
-            f"features were not stored: the feature store cannot be written at "
-            f"{str(store.directory(found.provenance['key']).parent)!r} (Read-only file system); set HUBSCOUT_HOME to "
-            "a folder of yours"
+            (
+                "features were not stored: the feature store cannot be written at "
+                f"{str(store.directory(found.provenance['key']).parent)!r} (Read-only file system); set HUBSCOUT_HOME "
+                "to "
+                "a folder of yours"
+            )
         ]
         assert not store.root.exists()
 
@@ -330,7 +329,7 @@ class TestStoreTrouble:
                 shutil.rmtree(store.root)
             return batch
 
-        with pytest.raises(StoreError, match="^the feature store failed at '.*No such file or directory"):
+        with pytest.raises(StoreError, match=r"^the feature store failed at '.*No such file or directory"):
             extract(FakeEncoder(change=delete), probe, store)
         assert extract(FakeEncoder(), probe, store).provenance["rows_computed"] == N
 

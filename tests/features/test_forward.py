@@ -16,9 +16,7 @@ from hubscout.features.forward import ForwardLoop, make_windows
 def make_loop(encoder: FakeEncoder, values: Any, batch_size: int = 4, window: int = 4, **options: Any) -> ForwardLoop:
     samples = FakeSamples(values)
     checker = BatchChecker(encoder.card, samples.name, "float32")
-    return ForwardLoop(
-        encoder, samples, checker, batch_size=batch_size, window_rows=window, threads=2, **options
-    )
+    return ForwardLoop(encoder, samples, checker, batch_size=batch_size, window_rows=window, threads=2, **options)
 
 
 def run(loop: ForwardLoop, n: int, window: int = 4) -> tuple[np.ndarray, np.ndarray | None]:

@@ -14,6 +14,7 @@ from hubscout.features.durable import read_record, write_record
 from hubscout.features.finished import FinishedEntry
 from hubscout.features.partial import PartialEntry
 
+
 def contents(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
 
@@ -131,6 +132,16 @@ def count_calls(folder: Path, monkeypatch: pytest.MonkeyPatch, watched: Sequence
     return counter.calls
 
 
+def write_until_it_fails(folder: Path) -> None:
+    with PartialEntry(folder, make_key()) as entry:
+        try:
+            write_rows(entry, N)
+            entry.finish(CARD_DICT)
+        except StoreError:
+            entry.abandon()
+            raise
+
+
 class TestFailingSystemCalls:
     def test_a_crash_at_any_call_is_resumed_to_the_same_bytes(self, tmp_path, monkeypatch):
         reference = tmp_path / "reference"
@@ -157,16 +168,8 @@ class TestFailingSystemCalls:
             folder = tmp_path / str(at)
             folder.mkdir()
             monkeypatch.setattr(durable, "os", FaultyOs(at, full_disk(), watched=watched))
-            with (
-                pytest.raises(StoreError, match="^the disk of the feature store is full at '") as caught,
-                PartialEntry(folder, make_key()) as entry,
-            ):
-                try:
-                    write_rows(entry, N)
-                    entry.finish(CARD_DICT)
-                except StoreError:
-                    entry.abandon()
-                    raise
+            with pytest.raises(StoreError, match=r"^the disk of the feature store is full at '") as caught:
+                write_until_it_fails(folder)
             assert "\n" not in str(caught.value)
             monkeypatch.undo()
             finished = FinishedEntry.load(folder, make_key())

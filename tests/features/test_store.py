@@ -71,9 +71,8 @@ class TestLock:
 
     def test_excludes_others_until_it_is_left(self, tmp_path):
         store = FeatureStore(tmp_path)
-        with store.lock(KEY.digest), pytest.raises(EntryBusyError, match="^another process writes the entry"):
-            with store.lock(KEY.digest, wait=False):
-                pass
+        with store.lock(KEY.digest), pytest.raises(EntryBusyError, match=r"^another process writes the entry"):
+            store.lock(KEY.digest, wait=False).__enter__()
         with store.lock(KEY.digest, wait=False):
             pass
 
@@ -117,8 +116,7 @@ class TestLock:
 
         monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
         with pytest.raises(ReadOnlyStoreError, match="Read-only file system"):
-            with FeatureStore(tmp_path).lock(KEY.digest):
-                pass
+            FeatureStore(tmp_path).lock(KEY.digest).__enter__()
 
 
 class TestTemporaryStore:

@@ -176,10 +176,7 @@ def _found(path: Path, names: Sequence[str]) -> dict[str, str]:
 def _only_array(path: Path) -> npt.NDArray[Any]:
     arrays = read_arrays(path, lambda names: names)
     if len(arrays) != 1:
-        msg = (
-            f"the file of labels {str(path)!r} must hold one array, got {sorted(arrays)}; save it with "
-            "numpy.save"
-        )
+        msg = f"the file of labels {str(path)!r} must hold one array, got {sorted(arrays)}; save it with numpy.save"
         raise DataError(msg)
     return next(iter(arrays.values()))
 

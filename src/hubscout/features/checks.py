@@ -41,9 +41,7 @@ class BatchChecker:
         self._dtype = np.dtype(dtype)
         self._logits_width = logits_width
 
-    def check(
-        self, batch: EncodedBatch, rows: Sequence[int]
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    def check(self, batch: EncodedBatch, rows: Sequence[int]) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
         """Check one batch.
 
         Parameters

@@ -98,8 +98,7 @@ class FinishedEntry:
     def has_right_sizes(self) -> bool:
         """Tell, without reading them, whether the files are as long as they should be."""
         return all(
-            file_size(self.directory / layout.file_name) == layout.size_bytes
-            for layout in self.record.layouts.values()
+            file_size(self.directory / layout.file_name) == layout.size_bytes for layout in self.record.layouts.values()
         )
 
     def rows_of(self, blocks: Sequence[int]) -> list[tuple[int, int]]:

@@ -44,7 +44,7 @@ def make_windows(n_rows: int, size: int, wanted: Sequence[Window]) -> list[Windo
     >>> make_windows(10, 4, [(5, 10)])
     [(4, 8), (8, 10)]
     """
-    starts = {k * size for begin, end in wanted for k in range(begin // size, -(-end // size))}
+    starts = {k * size for begin, end in wanted if begin < end for k in range(begin // size, -(-end // size))}
     return [(begin, min(begin + size, n_rows)) for begin in sorted(starts)]
 
 
@@ -106,9 +106,7 @@ class ForwardLoop:
         self._on_rows = on_rows
         self._is_checked = False
 
-    def run(
-        self, windows: Sequence[Window]
-    ) -> Generator[tuple[Window, npt.NDArray[Any], npt.NDArray[Any] | None]]:
+    def run(self, windows: Sequence[Window]) -> Generator[tuple[Window, npt.NDArray[Any], npt.NDArray[Any] | None]]:
         """Compute windows one after the other.
 
         Parameters
@@ -150,9 +148,7 @@ class ForwardLoop:
                 yield window, features, logits
                 started = now
 
-    def _encode_window(
-        self, begin: int, prepared: Sequence[Any]
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    def _encode_window(self, begin: int, prepared: Sequence[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
         left = self._order(prepared)
         features: npt.NDArray[Any] | None = None
         logits: npt.NDArray[Any] | None = None
@@ -164,9 +160,7 @@ class ForwardLoop:
                 self._check_determinism([prepared[i] for i in places], rows, got)
             if features is None:
                 features = np.empty((len(prepared), got.shape[1]), got.dtype)
-                logits = (
-                    None if got_logits is None else np.empty((len(prepared), got_logits.shape[1]), np.float32)
-                )
+                logits = None if got_logits is None else np.empty((len(prepared), got_logits.shape[1]), np.float32)
             features[places] = got
             if logits is not None:
                 logits[places] = got_logits
@@ -219,9 +213,7 @@ class ForwardLoop:
             self._fail(inputs, first_row, f"it returned {type(batch).__name__} instead of an EncodedBatch")
         return batch
 
-    def _fail(
-        self, inputs: Sequence[Any], first_row: int, reason: str, cause: Exception | None = None
-    ) -> NoReturn:
+    def _fail(self, inputs: Sequence[Any], first_row: int, reason: str, cause: Exception | None = None) -> NoReturn:
         msg = (
             f"candidate {self._encoder.card.address!r} failed on the batch of {len(inputs)} that begins at "
             f"sample {self._samples.name(first_row)!r} ({reason}); leave the candidate out or mend its "
@@ -229,9 +221,7 @@ class ForwardLoop:
         )
         raise CandidateError(msg) from cause
 
-    def _check_determinism(
-        self, inputs: Sequence[Any], rows: Sequence[int], features: npt.NDArray[Any]
-    ) -> None:
+    def _check_determinism(self, inputs: Sequence[Any], rows: Sequence[int], features: npt.NDArray[Any]) -> None:
         self._is_checked = True
         started = time.perf_counter()
         batch = self._try(inputs, rows[0])

@@ -96,9 +96,7 @@ class ArrayLayout:
         return np.ascontiguousarray(rows, dtype=self.stored_dtype).data.cast("B")
 
 
-def extend_checksums(
-    checksums: Sequence[int], n_rows: int, data: memoryview, layout: ArrayLayout
-) -> tuple[int, ...]:
+def extend_checksums(checksums: Sequence[int], n_rows: int, data: memoryview, layout: ArrayLayout) -> tuple[int, ...]:
     """Add appended rows to the checksums of an array.
 
     Parameters
@@ -182,9 +180,7 @@ def damaged_blocks(path: Path, layout: ArrayLayout, checksums: Sequence[int], n_
     bounds = [(begin, min(begin + BLOCK_ROWS, n_rows)) for begin in range(0, n_rows, BLOCK_ROWS)]
     if len(checksums) != len(bounds):
         return tuple(range(len(bounds)))
-    return tuple(
-        i for i, (begin, end) in enumerate(bounds) if block_checksum(path, layout, begin, end) != checksums[i]
-    )
+    return tuple(i for i, (begin, end) in enumerate(bounds) if block_checksum(path, layout, begin, end) != checksums[i])
 
 
 def header_is_whole(path: Path, layout: ArrayLayout) -> bool:

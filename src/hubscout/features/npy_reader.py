@@ -46,9 +46,7 @@ def read_arrays(path: Path, wanted: Callable[[list[str]], Iterable[str]]) -> dic
         with path.open("rb") as file:
             magic = file.read(6)
     except OSError as exc:
-        msg = (
-            f"the feature file {str(path)!r} cannot be read ({type(exc).__name__}); give a .npz or .npy file"
-        )
+        msg = f"the feature file {str(path)!r} cannot be read ({type(exc).__name__}); give a .npz or .npy file"
         raise DataError(msg) from exc
     if magic == b"\x93NUMPY":
         return {name: _map_npy(path) for name in wanted([""])}
@@ -61,10 +59,7 @@ def read_arrays(path: Path, wanted: Callable[[list[str]], Iterable[str]]) -> dic
             "with numpy.savez"
         )
         raise UnsafeFileError(msg)
-    msg = (
-        f"the feature file {str(path)!r} must be a .npz or .npy file, and is neither; save it with "
-        "numpy.savez"
-    )
+    msg = f"the feature file {str(path)!r} must be a .npz or .npy file, and is neither; save it with numpy.savez"
     raise DataError(msg)
 
 
@@ -146,18 +141,11 @@ def _map_member(path: Path, archive: zipfile.ZipFile, name: str) -> npt.NDArray[
     with path.open("rb") as file:
         file.seek(info.header_offset + 26)
         lengths = file.read(4)
-    start = (
-        info.header_offset
-        + 30
-        + int.from_bytes(lengths[:2], "little")
-        + int.from_bytes(lengths[2:], "little")
-    )
+    start = info.header_offset + 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
     return _map(path, dtype, start + skipped, shape, order)
 
 
-def _unpack(
-    member: IO[bytes], dtype: np.dtype[Any], size: int, shape: tuple[int, ...], order: str
-) -> npt.NDArray[Any]:
+def _unpack(member: IO[bytes], dtype: np.dtype[Any], size: int, shape: tuple[int, ...], order: str) -> npt.NDArray[Any]:
     with _scratch_file() as file:
         left = size
         while left and (piece := member.read(min(left, _CHUNK_BYTES))):
@@ -217,8 +205,5 @@ def _write(file: IO[bytes], data: bytes | memoryview) -> None:
     try:
         file.write(data)
     except OSError as exc:
-        msg = (
-            f"the temporary folder cannot take the features ({type(exc).__name__}); set TMPDIR to a larger "
-            "disk"
-        )
+        msg = f"the temporary folder cannot take the features ({type(exc).__name__}); set TMPDIR to a larger disk"
         raise StoreError(msg) from exc

@@ -65,9 +65,7 @@ class FeatureStore:
         if not self.root.is_dir():
             return []
         with store_errors(self.root):
-            folders = [
-                folder for shelf in self.root.iterdir() if shelf.is_dir() for folder in shelf.iterdir()
-            ]
+            folders = [folder for shelf in self.root.iterdir() if shelf.is_dir() for folder in shelf.iterdir()]
         return sorted(
             folder.name
             for folder in folders
@@ -99,9 +97,7 @@ class FeatureStore:
         return None if entry is None or entry.damage() else entry
 
     @contextlib.contextmanager
-    def lock(
-        self, key: str, *, wait: bool = True, on_wait: Callable[[], None] | None = None
-    ) -> Iterator[Path]:
+    def lock(self, key: str, *, wait: bool = True, on_wait: Callable[[], None] | None = None) -> Iterator[Path]:
         """Hold the right to write one entry.
 
         Parameters
@@ -147,8 +143,7 @@ class FeatureStore:
             make_private_directory(directory)
             if not os.access(directory, os.W_OK | os.X_OK):
                 msg = (
-                    f"the feature store cannot be written at {str(directory)!r}; set HUBSCOUT_HOME to a "
-                    "folder of yours"
+                    f"the feature store cannot be written at {str(directory)!r}; set HUBSCOUT_HOME to a folder of yours"
                 )
                 raise ReadOnlyStoreError(msg)
             yield directory
