@@ -64,8 +64,10 @@ class TestClassification:
         encoded = encode([value % 40 for value in range(400)])
         assert encoded.kind == "classification"
         assert encoded.notes == (
-            ("the labels are whole numbers with 40 different values, read as classes; "
-            "give --task regression if they are quantities"),
+            (
+                "the labels are whole numbers with 40 different values, read as classes; "
+                "give --task regression if they are quantities"
+            ),
         )
         assert encoded.names[:3] == ("0", "1", "2")
 
@@ -154,13 +156,17 @@ class TestErrors:
         [
             (
                 ["a", "a"],
-                ("'x.csv' must hold at least two classes, got only 'a' for all 2 samples; "
-                "add another class or give another label column"),
+                (
+                    "'x.csv' must hold at least two classes, got only 'a' for all 2 samples; "
+                    "add another class or give another label column"
+                ),
             ),
             (
                 ["a", "b", "c"],
-                ("the labels of 'x.csv' must repeat, got 3 classes for 3 samples, as an id would give; "
-                "give labels that several samples share, or --task regression if they are quantities"),
+                (
+                    "the labels of 'x.csv' must repeat, got 3 classes for 3 samples, as an id would give; "
+                    "give labels that several samples share, or --task regression if they are quantities"
+                ),
             ),
             ([0.5, 0.5], "the targets of 'x.csv' must differ, got 0.5 for all 2 samples; give another label column"),
             ([None, ""], "'x.csv' must hold samples with a label, got none; the first problem: label is missing"),
@@ -170,8 +176,10 @@ class TestErrors:
             ),
             (
                 [["a"], ["b"]],
-                ("the labels of 'x.csv' must be one value a sample, got a list; "
-                "give a column with one class or one number a row"),
+                (
+                    "the labels of 'x.csv' must be one value a sample, got a list; "
+                    "give a column with one class or one number a row"
+                ),
             ),
         ],
     )

@@ -134,7 +134,7 @@ class TestTextProblem:
             (" \t\n\u00a0", "text is empty"),
             ("a\0b", "text holds a NUL character"),
             ("\ud800", "text holds half of a surrogate pair"),
-            (["a"], "text is a list, not a string"),
+            (["a"], "text is of type list, not a string"),
         ],
     )
     def test_faults(self, value: object, reason: str) -> None:

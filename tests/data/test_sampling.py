@@ -173,9 +173,10 @@ class TestNotes:
         names = tuple("abcdefgh")
         probe = draw_probe(text_target([0, 0, 1, 1, 2, 3, 4, 5, 6, 7], names))
         assert probe.notes[1:] == (
-            ("the 6 classes 'c', 'd', 'e', 'f', 'g' and 1 more have one sample in the probe, on which some "
-            "scores "
-            "cannot be judged"),
+            (
+                "the 6 classes 'c', 'd', 'e', 'f', 'g' and 1 more have one sample in the probe, on which some "
+                "scores cannot be judged"
+            ),
             "there are 8 classes for 10 samples in the probe; check that the label is not an id",
         )
 

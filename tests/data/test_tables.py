@@ -115,7 +115,7 @@ class TestImages:
             '{"image": "a.png", "y": 0}\n{"image": 5, "y": 0}\n{"image": "b.png", "y": 1}\n{"image": "c.png", "y": 1}\n'
         )
         target = read(write(root / "x.jsonl", content))
-        assert target.problems == (RowProblem("row 2", "image path is a int, not a string"),)
+        assert target.problems == (RowProblem("row 2", "image path is of type int, not a string"),)
 
     def test_regression(self, folder: Callable[..., Path]) -> None:
         root = folder("a.png", "b.png", "c.png")

@@ -190,12 +190,12 @@ def text_problem(value: object) -> str | None:
     Examples
     --------
     >>> text_problem("  "), text_problem(3.5), text_problem("fine")
-    ('text is empty', 'text is a float, not a string', None)
+    ('text is empty', 'text is of type float, not a string', None)
     """
     if value is None or (isinstance(value, float) and value != value):
         return "text is missing"
     if not isinstance(value, str):
-        return f"text is a {type(value).__name__}, not a string"
+        return f"text is of type {type(value).__name__}, not a string"
     if not value.strip():
         return "text is empty"
     if "\0" in value:

@@ -151,7 +151,7 @@ def _image_path(root: Path) -> Callable[[object], tuple[str, str | None]]:
         if value is None or (isinstance(value, str) and not value.strip()):
             return "", "image path is missing"
         if not isinstance(value, str):
-            return "", f"image path is a {type(value).__name__}, not a string"
+            return "", f"image path is of type {type(value).__name__}, not a string"
         if "\0" in value:
             return "", "image path holds a NUL character"
         # Links are followed later, when the file is read; this step only settles dots and absolute paths.
