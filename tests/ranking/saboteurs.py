@@ -32,7 +32,8 @@ def run(job, emit):
             msg = "boom\x1b[2J\nsecond line"
             raise RuntimeError(msg)
         case "abort":
-            print("last words \x1b[31m of the library", flush=True)
+            sys.stdout.write("last words \x1b[31m of the library\n")
+            sys.stdout.flush()
             os.abort()
         case "exit":
             os._exit(7)
@@ -50,7 +51,7 @@ def run(job, emit):
             while True:
                 time.sleep(0.05)
         case "noisy":
-            print('{"kind": "result", "record": {}}' * 10_000)
+            sys.stdout.write('{"kind": "result", "record": {}}' * 10_000)
             os.write(1, b'{"kind": "result", "record": {}}\n')
             os.write(2, b"x" * 1_000_000)
             return record(job, 1.0)

@@ -34,21 +34,16 @@ app.command("demo")(demo.demo)
 app.add_typer(cache.app, name="cache")
 
 
-def _version(is_asked: bool) -> None:
-    if is_asked:
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
         import hubscout
 
         write(f"hubscout {hubscout.__version__}\n")
         raise typer.Exit
-
-
-@app.callback(invoke_without_command=True)
-def _root(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
-    ] = False,
-) -> None:
     if context.invoked_subcommand is None:
         say(context.get_help().splitlines())
         raise typer.Exit(2)

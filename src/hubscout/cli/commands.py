@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 class ManyValuesCommand(TyperCommand):
     """A command in which ``--models a b c`` means ``--models a --models b --models c``."""
 
-    many: ClassVar[tuple[str, ...]] = ("--models",)
+    many: ClassVar[tuple[str, ...]] = ("--models", "-m")
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Repeat the option before each further value, then parse as ever."""

@@ -41,11 +41,12 @@ def console(stream: TextIO) -> Console:
 
 def show(*parts: RenderableType) -> None:
     """Print a result on stdout."""
-    with _quiet_pipe():
-        out = console(sys.stdout)
+    out = console(sys.stdout)
+    # Rich has a way of its own to end on a closed pipe: it only lays out here, and `write` writes.
+    with out.capture() as captured:
         for part in parts:
             out.print(part)
-        sys.stdout.flush()
+    write(captured.get())
 
 
 def write(text: str) -> None:

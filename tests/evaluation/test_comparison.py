@@ -1,0 +1,40 @@
+"""Scores and yardsticks against one truth."""
+
+from __future__ import annotations
+
+from hubscout.data.task import Task
+from hubscout.evaluation import compare
+from hubscout.evaluation.ground_truth import GroundTruth
+from hubscout.ranking import ProbeFacts, Ranking, ScoreEntry, ScoreRecord
+
+
+def test_matches_by_address_and_adds_yardsticks():
+    records = tuple(
+        ScoreRecord(
+            name,
+            "ranked",
+            scores={"logme": ScoreEntry(value), "leep": ScoreEntry(None, reason="no head")},
+            n_parameters=size,
+            n_features=64,
+        )
+        for name, value, size in (("a", 3.0, 1), ("b", 2.0, 2), ("c", 1.0, None), ("unknown", 9.0, 9))
+    )
+    ranking = Ranking(
+        Task("t", "classification", "image"), ProbeFacts(1, 1, 0, "train", ""), ("logme", "leep"), records
+    )
+    truth = [GroundTruth("t", model, value, None, 1, "", "", "", "") for model, value in (("c", 0.1), ("a",
+    0.9), ("b", 0.5))] found = {row.name: row for row in compare(ranking, truth)}
+    
+    
+    
+    
+     assert list(found) == ["logme", "leep", "number of parameters", "width of the features"]
+     
+     
+     
+     
+    assert [row.is_yardstick for row in found.values()] == [False, False, True, True]
+    assert (found["logme"].agreement.n, found["logme"].agreement.weighted_tau) == (3, 1.0)
+    assert (found["leep"].agreement.n, found["leep"].agreement.n_dropped) == (0, 3)
+    assert (found["number of parameters"].agreement.n, found["number of parameters"].agreement.kendall) == (2, -1.0)
+    assert found["width of the features"].agreement.weighted_tau is None
