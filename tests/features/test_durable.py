@@ -75,9 +75,9 @@ class TestMakePrivateDirectory:
 
     def test_a_file_in_the_way_is_a_sentence(self, tmp_path):
         (tmp_path / "a").write_text("")
-        with pytest.raises(StoreError, match=r"the feature store failed at .* \\(Not a directory\\)"):
+        with pytest.raises(StoreError, match=r"the feature store failed at .* \(Not a directory\)"):
             make_private_directory(tmp_path / "a" / "b")
-        with pytest.raises(StoreError, match=r"the feature store failed at .* \\(Not a directory\\)"):
+        with pytest.raises(StoreError, match=r"the feature store failed at .* \(Not a directory\)"):
             make_private_directory(tmp_path / "a")
 
 
