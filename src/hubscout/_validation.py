@@ -7,9 +7,8 @@ from typing import Any
 
 import array_api_compat
 import numpy as np
-import numpy.typing as npt
 
-from hubscout._typing import Array, FloatArray, IntArray
+from hubscout._typing import Array
 from hubscout.errors import DataError, UsageError
 
 
@@ -41,6 +40,50 @@ def check_positive_int(name: str, value: object, *, minimum: int = 1) -> int:
     return int(value)
 
 
+def check_flag(name: str, value: object) -> None:
+    """Refuse anything but True and False, such as the word ``no``, which would count as true.
+
+    Raises
+    ------
+    UsageError
+        When ``value`` is neither.
+    """
+    if not isinstance(value, bool | np.bool_):
+        msg = f"{name} must be True or False, got {value!r}"
+        raise UsageError(msg)
+
+
+def check_number(name: str, value: object, *, above: float, inclusive: bool, at_most: float = np.inf) -> float:
+    """Refuse anything but a finite number of a range.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    value : object
+        What was received.
+    above : float
+        The lower end.
+    inclusive : bool
+        Whether the lower end itself is allowed.
+    at_most : float, default=inf
+        The upper end, which is allowed; infinity itself never is.
+
+    Raises
+    ------
+    UsageError
+        When ``value`` is not such a number.
+    """
+    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    number = float(value) if is_number else np.nan  # type: ignore[arg-type]
+    if not np.isfinite(number) or number > at_most or number < above or (number == above and not inclusive):
+        lower = f"at least {above:g}" if inclusive else f"above {above:g}"
+        upper = "" if at_most == np.inf else f" and at most {at_most:g}"
+        msg = f"{name} must be a finite number {lower}{upper}, got {value!r}"
+        raise UsageError(msg)
+    return number
+
+
 def check_features(features: Any) -> Array:
     """Return features as a two-dimensional array of real numbers, without copying what already is one.
 
@@ -49,10 +92,7 @@ def check_features(features: Any) -> Array:
     DataError
         When the shape or the type is not that of features.
     """
-    array = features if array_api_compat.is_array_api_obj(features) else np.asarray(features)
-    if isinstance(array, np.ndarray) and array.dtype.kind not in "fiub":
-        msg = f"features must be real numbers, got an array of {array.dtype}; convert it to float32 first"
-        raise DataError(msg)
+    array = _real_array("features", features)
     if array.ndim != 2 or 0 in array.shape:
         msg = f"features must have shape (n_samples, n_features) with no empty axis, got {tuple(array.shape)}"
         raise DataError(msg)
@@ -71,77 +111,8 @@ def check_length(name: str, n_rows: int, n_samples: int) -> None:
         When the counts differ.
     """
     if n_rows != n_samples:
-        msg = f"{name} must hold one row a sample: features have {n_samples} rows, {name} {n_rows}"
+        msg = f"{name} must hold one row a sample, got {n_rows} rows for {n_samples} samples"
         raise DataError(msg)
-
-
-def check_class_labels(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
-    """Return the sorted classes and each sample's code, for labels of any kind.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_samples,)
-        Strings, whole numbers with or without gaps, booleans, floats.
-
-    Returns
-    -------
-    classes : ndarray of shape (n_classes,)
-    codes : ndarray of shape (n_samples,), int
-
-    Raises
-    ------
-    DataError
-        When a label is missing, labels cannot be compared, or there is one class only.
-    """
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim != 1:
-        msg = f"labels must have shape (n_samples,) for classification, got {labels.shape}"
-        raise DataError(msg)
-    missing = _missing(labels)
-    if missing.any():
-        msg = f"labels must not be missing: row {int(missing.argmax())} is {labels[missing.argmax()]!r}"
-        raise DataError(msg)
-    try:
-        classes, codes = np.unique(labels, return_inverse=True)
-    except TypeError:
-        kinds = sorted({type(value).__name__ for value in labels.tolist()})
-        msg = f"labels must be of one kind, got a mixture of {', '.join(kinds)}; convert them to strings"
-        raise DataError(msg) from None
-    if len(classes) < 2:
-        msg = f"labels must hold at least 2 classes, got 1 ({classes[0]!r}); one class cannot be told apart"
-        raise DataError(msg)
-    return classes, codes.astype(np.intp)
-
-
-def check_target_values(targets: npt.NDArray[Any]) -> FloatArray:
-    """Return regression targets as a float64 matrix of shape (n_samples, n_targets).
-
-    Raises
-    ------
-    DataError
-        When a value is not a finite number or a column is constant.
-    """
-    try:
-        values = np.asarray(targets, dtype=np.float64)
-    except (TypeError, ValueError):
-        msg = f"labels must be numbers for regression, got {targets.dtype}; give task='classification' for classes"
-        raise DataError(msg) from None
-    values = values[:, None] if values.ndim == 1 else values
-    if values.ndim != 2:
-        msg = f"labels must have shape (n_samples,) or (n_samples, n_targets) for regression, got {values.shape}"
-        raise DataError(msg)
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        msg = f"labels must be finite for regression: row {row}, column {column} is {values[row, column]}"
-        raise DataError(msg)
-    constant = np.ptp(values, axis=0) == 0
-    if constant.any():
-        column = int(constant.argmax())
-        msg = f"labels must vary for regression: column {column} is {values[0, column]} in all rows"
-        raise DataError(msg)
-    return values
 
 
 def check_source_probs(source_probs: Any) -> Array:
@@ -152,7 +123,7 @@ def check_source_probs(source_probs: Any) -> Array:
     DataError
         When a row is not a probability distribution.
     """
-    probs = source_probs if array_api_compat.is_array_api_obj(source_probs) else np.asarray(source_probs)
+    probs = _real_array("source_probs", source_probs)
     if probs.ndim != 2 or 0 in probs.shape:
         msg = f"source_probs must have shape (n_samples, n_source_classes), got {tuple(probs.shape)}"
         raise DataError(msg)
@@ -169,8 +140,27 @@ def check_source_probs(source_probs: Any) -> Array:
     return probs
 
 
-def check_finite(chunk: Array, first_row: int, name: str = "features") -> None:
+def check_magnitude(name: str, root_mean_square: float) -> None:
+    """Refuse numbers whose squares, or squares of squares, leave the range of float64.
+
+    Raises
+    ------
+    DataError
+        When the root mean square is neither 0 nor within 1e-60 to 1e60.
+    """
+    if root_mean_square and not 1e-60 <= root_mean_square <= 1e60:
+        side = "above" if root_mean_square > 1 else "below"
+        msg = f"{name} must have a root mean square within 1e-60 to 1e60, and theirs is {side}; rescale them"
+        raise DataError(msg)
+
+
+def check_finite(chunk: Array, first_row: int, name: str = "features") -> float:
     """Refuse NaN and infinity, and say where the first one stands.
+
+    Returns
+    -------
+    float
+        Sum of the squares of all values; positive whenever one of them is not zero.
 
     Raises
     ------
@@ -178,28 +168,38 @@ def check_finite(chunk: Array, first_row: int, name: str = "features") -> None:
         When a value is not finite.
     """
     xp = array_api_compat.array_namespace(chunk)
-    # One product of a vector with the chunk is the cheapest look at every value.
-    ones = xp.ones(chunk.shape[0], dtype=chunk.dtype, device=array_api_compat.device(chunk))
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = xp.sum(xp.matmul(ones, chunk))
-    if bool(xp.isfinite(total)):
-        return
+    # The squared norms of the rows are the cheapest look at every value.
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        total = float(xp.sum(xp.vecdot(chunk, chunk, axis=-1)))
+    if np.isfinite(total) and total > 0:
+        return total
     bad = xp.astype(~xp.isfinite(chunk), xp.int64)
-    if not bool(xp.any(bad == 1)):
-        return  # the sum of huge finite values overflowed
-    row = int(xp.argmax(xp.max(bad, axis=1)))
-    column = int(xp.argmax(bad[row, :]))
-    msg = (
-        f"{name} must be finite: row {first_row + row}, column {column} is {float(chunk[row, column])}; "
-        "an overflow of float16 or a broken sample is the usual cause"
-    )
-    raise DataError(msg)
+    if bool(xp.any(bad == 1)):
+        row = int(xp.argmax(xp.max(bad, axis=1)))
+        column = int(xp.argmax(bad[row, :]))
+        msg = (
+            f"{name} must be finite: row {first_row + row}, column {column} is {float(chunk[row, column])}; "
+            "an overflow of float16 or a broken sample is the usual cause"
+        )
+        raise DataError(msg)
+    # All zero, or squares beyond the range: what is left of the largest magnitude's square tells them apart.
+    largest = float(xp.max(xp.abs(chunk)))
+    return min(max(largest, 1e-150), 1e150) ** 2 if largest else 0.0
 
 
-def _missing(labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    if labels.dtype.kind == "f":
-        finite: npt.NDArray[np.bool_] = np.isfinite(labels)
-        return ~finite
-    if labels.dtype.kind == "O":
-        return np.array([value is None or value != value for value in labels.tolist()], dtype=bool)
-    return np.zeros(labels.shape, dtype=bool)
+def _real_array(name: str, given: Any) -> Array:
+    """Return an array of real numbers of any library, without copying what already is one."""
+    if isinstance(given, np.ma.MaskedArray):
+        msg = f"{name} must not be a masked array; fill its missing values or leave out their rows first"
+        raise DataError(msg)
+    if isinstance(given, np.ndarray) or not array_api_compat.is_array_api_obj(given):
+        try:
+            given = np.asarray(given)  # takes memory maps and matrices down to plain arrays, without a copy
+        except ValueError:
+            msg = f"{name} must have rows of one length, got rows of different lengths"
+            raise DataError(msg) from None
+    is_real = given.dtype.kind in "fiub" if isinstance(given, np.ndarray) else "complex" not in str(given.dtype)
+    if not is_real:
+        msg = f"{name} must be real numbers, got an array of {given.dtype}; convert it to float32 first"
+        raise DataError(msg)
+    return given

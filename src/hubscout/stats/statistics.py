@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hubscout import _validation as validation
+from hubscout._label_validation import check_class_labels, check_target_values, label_array
 from hubscout._typing import Array, FloatArray, IntArray, TaskKind
 from hubscout.errors import UsageError
 from hubscout.stats.chunks import column_blocks, row_slices
@@ -85,7 +86,7 @@ class Statistics:
         if self.source_probs is not None:
             validation.check_length("source_probs", self.source_probs.shape[0], self.n_samples)
         self._targets, self.classes = self._read_labels(labels)
-        self._is_checked = False
+        self._mean_square: float | None = None  # of all features; known, and they are checked, after one pass
         self._moments: dict[tuple[bool, bool], Moments] = {}
         self._spectra: dict[bool, Spectrum] = {}
 
@@ -104,16 +105,19 @@ class Statistics:
         if labels is not None or source_probs is not None:
             msg = "labels and source_probs belong to the prepared Statistics; give either Statistics or arrays"
             raise UsageError(msg)
+        if task not in ("classification", features.task):
+            msg = f"task belongs to the prepared Statistics, which is {features.task!r}; got {task!r}"
+            raise UsageError(msg)
         return features
 
     def _read_labels(self, labels: Any) -> tuple[npt.NDArray[Any] | None, npt.NDArray[Any]]:
         if labels is None:
             return None, np.empty(0)
-        array = to_numpy(labels) if hasattr(labels, "ndim") else np.asarray(labels)
+        array = label_array(to_numpy(labels) if hasattr(labels, "ndim") else labels)
         validation.check_length("labels", len(array), self.n_samples)
         if self.task == "regression":
-            return validation.check_target_values(array), np.empty(0)
-        classes, codes = validation.check_class_labels(array)
+            return check_target_values(array), np.empty(0)
+        classes, codes = check_class_labels(array)
         return codes, classes
 
     @property
@@ -167,7 +171,7 @@ class Statistics:
         Raises
         ------
         DataError
-            When a value is NaN or infinite.
+            When a value is NaN or infinite, or all are of an extreme size.
         """
         if self.features is None:
             msg = "features must be given: this score does not work on source_probs alone"
@@ -176,12 +180,19 @@ class Statistics:
         xp = namespace(self.features)
         dtype = float_dtype(xp, single=single)
         bytes_a_row = self.n_features * (4 if single else 8) + 8 * width
+        squares = 0.0
         for rows in row_slices(self.n_samples, bytes_a_row):
             chunk = xp.astype(self.features[rows, :], dtype, copy=False)
-            if not self._is_checked:
-                validation.check_finite(chunk, rows.start)
+            if self._mean_square is None:
+                own = validation.check_finite(chunk, rows.start)
+                # Too large is refused before anyone squares it; too small can only be told from all chunks.
+                validation.check_magnitude("features", max(own / (chunk.shape[0] * self.n_features), 1.0) ** 0.5)
+                squares += own
             yield rows, chunk
-        self._is_checked = True
+        if self._mean_square is None:
+            mean_square = squares / (self.n_samples * self.n_features)
+            validation.check_magnitude("features", mean_square**0.5)
+            self._mean_square = mean_square
 
     def moments(self, *, with_scatter: bool = True, single: bool = False) -> Moments:
         """Return the moments, computed on the first call.
@@ -224,13 +235,13 @@ class Statistics:
 
     def _decompose(self, n_components: int | None, *, centred: bool) -> Spectrum:
         if self.n_samples < self.n_features:
-            mean = self.moments(with_scatter=False).mean if centred else None
+            mean = self.moments(with_scatter=False).mean  # also without centring: this pass checks the values
+            mean = mean if centred else None
             return spectrum_of_samples(lambda: column_blocks(self.features, mean), mean, self.n_samples, n_components)
-        work = self.n_samples * self.n_features**2
         single = (
             n_components is not None
             and n_components < self.n_features // 4
-            and work > _SINGLE_PRECISION_WORK
+            and self._is_large()
             and is_single_precision(self.features)
         )
         moments = self.moments(single=single)
@@ -240,7 +251,8 @@ class Statistics:
             gram, mean = gram + self.n_samples * mean[:, None] * mean[None, :], None
         found = spectrum_of_gram(gram, mean, self.n_samples, n_components, single=single)
         values = found.singular_values
-        if single and len(values) and values[-1] ** 2 < _SINGLE_PRECISION_RANGE * values[0] ** 2:
+        is_blurred = len(values) > 0 and values[-1] ** 2 < _SINGLE_PRECISION_RANGE * values[0] ** 2
+        if single and (is_blurred or not self._is_large()):
             self.moments()
             return self._decompose(n_components, centred=centred)
         return found
@@ -274,7 +286,9 @@ class Statistics:
             yield rows, xp.matmul(centred, xp.astype(vectors, chunk.dtype))
 
     def _is_large(self) -> bool:
-        return self.n_samples * self.n_features**2 > _SINGLE_PRECISION_WORK
+        """Tell whether float32 products are worth while, and whether their squares stay in its range."""
+        is_in_range = self._mean_square is None or 1e-24 < self._mean_square < 1e24
+        return is_in_range and self.n_samples * self.n_features**2 > _SINGLE_PRECISION_WORK
 
     def target_coordinates(self, spectrum: Spectrum) -> FloatArray:
         """Return U^T B of shape (n_components, n_targets): targets in the left singular vectors.
