@@ -76,6 +76,7 @@ class Moments:
         double = float_dtype(xp, single=False)
         rows = chunk.shape[0]
         mean = xp.mean(chunk, axis=0, dtype=double) if is_numpy(chunk) else xp.sum(chunk, axis=0, dtype=double) / rows
+        mean = _exact_where_constant(mean, chunk)
         shift = xp.astype(mean, chunk.dtype)
         centred = chunk - shift[None, :]
         totals, squares = _target_totals(targets, self.n_targets)
@@ -119,6 +120,16 @@ class Moments:
         self.target_totals = self.target_totals + totals
         self.target_squares = self.target_squares + squares
         self.target_sums = self.target_sums + sums
+
+
+def _exact_where_constant(mean: Array, chunk: Array) -> Array:
+    """Return the mean without rounding error in columns of one value, so that they centre to zero exactly."""
+    xp = namespace(chunk)
+    first = xp.astype(chunk[0, :], mean.dtype)
+    is_near = (xp.abs(mean - first) <= 1e-12 * xp.abs(first)) & (first != mean)
+    if not bool(xp.any(is_near)):
+        return mean
+    return xp.where(is_near & xp.all(chunk == chunk[:1, :], axis=0), first, mean)
 
 
 def segment_sums(rows: Array, codes: Any, n_segments: int) -> Array:

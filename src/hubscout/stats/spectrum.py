@@ -144,10 +144,14 @@ def _descending(values: Array, vectors: Array) -> tuple[Array, Array]:
     return xp.flip(values), xp.flip(vectors, axis=1)
 
 
-def _n_nonzero(values: FloatArray, n_samples: int, n_features: int) -> int:
+def _n_nonzero(values: FloatArray, mean: FloatArray | None, n_samples: int, n_features: int) -> int:
+    eps = np.finfo(np.float64).eps
     # Eigenvalues of a Gram matrix carry an error of eps times the largest; their roots must be judged as squares.
-    threshold = np.finfo(np.float64).eps * max(n_samples, n_features) * max(float(values[0]), 0.0)
-    return int(np.count_nonzero(values > threshold)) if values[0] > 0 else 0
+    threshold = eps * max(n_samples, n_features) * max(float(values[0]), 0.0)
+    if mean is not None:
+        # Taking a mean away leaves its rounding error in each sample: all there is of features that are constant.
+        threshold += n_samples * (8 * eps) ** 2 * float(mean @ mean)
+    return int(np.count_nonzero(values > threshold))
 
 
 def _spectrum(
@@ -159,7 +163,7 @@ def _spectrum(
     n_components: int | None,
 ) -> Spectrum:
     host: Any = to_numpy(values)
-    nonzero = _n_nonzero(host, n_samples, n_features)
+    nonzero = _n_nonzero(host, None if mean is None else to_numpy(mean), n_samples, n_features)
     kept = nonzero if n_components is None else min(nonzero, n_components)
     # A partial decomposition is the whole one only when it ran into the zeros.
     is_whole = kept == nonzero and (nonzero < len(host) or len(host) >= min(n_samples, n_features))
