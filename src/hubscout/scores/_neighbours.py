@@ -55,6 +55,11 @@ def _keep_nearest(squared: FloatArray, offset: int, where: slice, index: IntArra
     squared[np.flatnonzero(is_inside), own[is_inside]] = np.inf  # a sample is not its own neighbour
     if squared.shape[1] > k:
         candidates = np.argpartition(squared, k - 1, axis=1)[:, :k]
+        # A partition takes any of the samples that are equally far; such rows are sorted, the first samples first.
+        farthest = np.take_along_axis(squared, candidates, axis=1).max(axis=1)
+        is_tied = np.count_nonzero(squared <= farthest[:, None], axis=1) > k
+        if is_tied.any():
+            candidates[is_tied] = np.argsort(squared[is_tied], axis=1, kind="stable")[:, :k]
     else:
         candidates = np.broadcast_to(np.arange(squared.shape[1]), squared.shape)
     found = np.take_along_axis(squared, candidates, axis=1)

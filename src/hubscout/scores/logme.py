@@ -11,7 +11,7 @@ from hubscout._typing import FloatArray, TaskKind
 from hubscout._validation import check_choice
 from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Statistics
-from hubscout.stats.namespace import like, namespace, to_numpy
+from hubscout.stats.namespace import like, namespace, one_hot, to_numpy
 
 _MAX_ITERATIONS = 100
 _TOLERANCE = 1e-6
@@ -131,8 +131,9 @@ def _maximise(model: _LinearModel) -> _Evidence:
         lam = found
         if is_settled:
             break
-    gamma, m2, r2 = model.solve(lam)
-    beta = (model.n - gamma) / r2
+    _, m2, r2 = model.solve(lam)
+    # The best beta for this lam: the fixed point's own where lam is free, and still the maximum where it met a limit.
+    beta = model.n / (r2 + lam * m2)
     return _Evidence(_log_evidence(model, lam * beta, beta, m2, r2), lam, beta)
 
 
@@ -182,7 +183,7 @@ def _terms(statistics: Statistics, model: _LinearModel, evidence: _Evidence, val
     found = np.empty(statistics.n_samples)
     for rows, fitted in statistics.coordinates(spectrum, weights.T, width=statistics.n_targets):
         predicted = to_numpy(fitted) + offsets
-        wanted = np.eye(statistics.n_targets)[targets[rows]] if targets.ndim == 1 else targets[rows]
+        wanted = one_hot(targets[rows], statistics.n_targets) if targets.ndim == 1 else targets[rows]
         found[rows] = -0.5 * np.mean(evidence.beta * (wanted - predicted) ** 2, axis=1)
     terms: FloatArray = found - found.mean() + value
     return terms

@@ -13,8 +13,9 @@ from hubscout.errors import DataError
 from hubscout.scores._neighbours import nearest_neighbours
 from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Statistics
+from hubscout.stats.chunks import row_slices
 from hubscout.stats.moments import class_means
-from hubscout.stats.namespace import like, namespace, to_numpy
+from hubscout.stats.namespace import like, namespace, one_hot, to_numpy
 
 # Ridge strengths of the linear probe, relative to the mean variance of a component.
 _RIDGES = np.logspace(-4, 2, 13)
@@ -50,7 +51,10 @@ def _estimate_knn(statistics: Statistics, *, k: int = 5) -> Estimate:
     if statistics.task == "regression":
         predicted = statistics.targets[neighbours].mean(axis=1)
         return _explained_variance(statistics.targets, statistics.targets - predicted)
-    hits = _votes(statistics.codes[neighbours], distances) == statistics.codes
+    labels = statistics.codes[neighbours]
+    blocks = row_slices(statistics.n_samples, 16 * k * k)
+    voted = [_votes(labels[rows], distances[rows]) for rows in blocks]
+    hits = np.concatenate(voted) == statistics.codes
     return Estimate(float(hits.mean()), lambda: hits.astype(np.float64))
 
 
@@ -68,7 +72,6 @@ def _estimate_linear(statistics: Statistics) -> Estimate:
     spectrum = statistics.spectrum()
     targets = statistics.targets
     n, is_class = statistics.n_samples, statistics.task == "classification"
-    indicators = np.eye(statistics.n_targets)
     if spectrum.n_components == 0:
         if is_class:
             hits = (statistics.codes == statistics.counts.argmax()).astype(np.float64)
@@ -83,7 +86,7 @@ def _estimate_linear(statistics: Statistics) -> Estimate:
     width = 2 * statistics.n_targets + spectrum.n_components
     for rows, coordinates in statistics.coordinates(spectrum, np.diag(1 / spectrum.singular_values), width=width):
         left = to_numpy(coordinates)
-        wanted = indicators[targets[rows]] if is_class else targets[rows]
+        wanted = one_hot(targets[rows], statistics.n_targets) if is_class else targets[rows]
         leverages = left**2 @ filters + 1 / n
         for index, shrink in enumerate(filters.T):
             fitted = left @ (shrink[:, None] * projected) + means
@@ -118,7 +121,7 @@ _COMMON: dict[str, Any] = {"is_baseline": True, "deviations": "A plain method, n
     cost="N^2 D",
     spectrum="none",
     reference="Cover and Hart, IEEE Transactions on Information Theory 13(1), 1967, doi:10.1109/TIT.1967.1053964",
-    degenerate="Constant features give the accuracy of an arbitrary neighbour.",
+    degenerate="Constant features give the accuracy of the k first other samples.",
     **_COMMON,
 )
 def knn(features: Any, labels: Any = None, *, k: int = 5, task: TaskKind = "classification") -> float:

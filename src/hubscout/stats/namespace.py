@@ -12,7 +12,7 @@ import array_api_compat
 import numpy as np
 import numpy.typing as npt
 
-from hubscout._typing import Array
+from hubscout._typing import Array, FloatArray, IntArray
 
 
 def namespace(array: Array) -> Any:
@@ -34,6 +34,12 @@ def to_numpy(array: Array) -> npt.NDArray[Any]:
     if array_api_compat.is_torch_array(array):
         return np.asarray(array.detach().cpu().numpy())
     return np.asarray(array)
+
+
+def one_hot(codes: IntArray, n_classes: int) -> FloatArray:
+    """Return the indicator matrix of some class codes, (n, n_classes), without a square one of all classes."""
+    indicators: FloatArray = (codes[:, None] == np.arange(n_classes)).astype(np.float64)
+    return indicators
 
 
 def like(array: npt.NDArray[Any], reference: Array) -> Array:
