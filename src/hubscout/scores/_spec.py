@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -112,6 +113,11 @@ class ScoreSpec:
     function: Callable[..., float]
     is_baseline: bool = False
     is_deterministic: bool = True
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options that the estimate takes."""
+        return tuple(inspect.signature(self.estimate).parameters)[1:]
 
 
 REGISTRY: Registry[ScoreSpec] = Registry("score")

@@ -7,8 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hubscout._typing import Array, FloatArray, IntArray, TaskKind
-from hubscout._validation import check_choice, check_positive_int
-from hubscout.errors import UsageError
+from hubscout._validation import check_choice, check_flag, check_number, check_positive_int
 from hubscout.scores._disco_models import ClassCovarianceModel, Covariance, PooledModel
 from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Spectrum, Statistics
@@ -49,10 +48,9 @@ def _estimate(
     check_positive_int("n_groups", n_groups)
     if n_components is not None:
         check_positive_int("n_components", n_components)
-    ridge = DEFAULT_RIDGE[covariance] if ridge is None else ridge
-    if not ridge >= 0:
-        msg = f"ridge must be a number of at least 0, relative to the mean variance, got {ridge!r}"
-        raise UsageError(msg)
+    check_flag("center", center)
+    check_flag("log_determinant", log_determinant)
+    ridge = DEFAULT_RIDGE[covariance] if ridge is None else check_number("ridge", ridge, above=0, inclusive=True)
     if hard_fraction is not None:
         statistics = statistics.take(hard_examples(statistics, hard_fraction, n_components))
     spectrum = statistics.spectrum(n_components, centred=center)
@@ -124,9 +122,7 @@ def hard_examples(statistics: Statistics, fraction: float, n_components: int | N
     UsageError
         When ``fraction`` is out of range or the task is not classification.
     """
-    if not 0 < fraction <= 1:
-        msg = f"hard_fraction must be above 0 and at most 1, got {fraction!r}"
-        raise UsageError(msg)
+    check_number("hard_fraction", fraction, above=0, inclusive=False, at_most=1)
     codes = statistics.codes
     spectrum = statistics.spectrum(n_components)
     if spectrum.n_components == 0:

@@ -101,13 +101,17 @@ def evaluate(
     statistics = Statistics.of(features, labels, task=task, source_probs=source_probs)
     specs = _chosen(scores, statistics)
     settings = dict(options or {})
-    for name in settings:
-        get_spec(name)
+    for name, given in settings.items():
+        _check_options(get_spec(name), given)
     if statistics.features is not None and any("features" in spec.needs for spec in specs):
         statistics.moments(with_scatter=False) if not any(
             s.spectrum == "whole" for s in specs
         ) else statistics.spectrum()
-    return {spec.name: _one(spec, statistics, dict(settings.get(spec.name, {})), standard_errors) for spec in specs}
+    results = {}
+    for spec in specs:
+        own = {"seed": seed} if "seed" in spec.options else {}
+        results[spec.name] = _one(spec, statistics, {**own, **settings.get(spec.name, {})}, standard_errors)
+    return results
 
 
 def score(
@@ -173,8 +177,20 @@ def _chosen(scores: Iterable[str] | Literal["all"], statistics: Statistics) -> l
         specs = [get_spec(name) for name in list_scores(statistics.task)]
         given = {"features": statistics.features, "labels": statistics.n_targets or None}
         given["source_probs"] = statistics.source_probs
-        return [spec for spec in specs if all(given[need] is not None for need in spec.needs)]
+        possible = [spec for spec in specs if all(given[need] is not None for need in spec.needs)]
+        if not possible:
+            msg = "scores='all' found no score that works on these arrays alone; give labels too"
+            raise UsageError(msg)
+        return possible
     return [get_spec(name) for name in dict.fromkeys(scores)]
+
+
+def _check_options(spec: ScoreSpec, given: Mapping[str, Any]) -> None:
+    for option in given:
+        if option not in spec.options:
+            listed = ", ".join(spec.options) or "none"
+            msg = f"score {spec.name!r} has no option {option!r}; its options: {listed}"
+            raise UsageError(msg)
 
 
 def _one(spec: ScoreSpec, statistics: Statistics, options: dict[str, Any], standard_errors: bool) -> ScoreValue:

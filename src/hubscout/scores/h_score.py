@@ -54,14 +54,14 @@ def _between_to_total(statistics: Statistics, whitened: FloatArray, weights: Flo
         for rows, projected in statistics.coordinates(spectrum, directions, width=statistics.n_targets):
             host, codes = to_numpy(projected), statistics.codes[rows]
             explained = host**2 @ statistics.priors
-            found[rows] = value + 2 * host[np.arange(len(codes)), codes] - own[codes] - explained
-        return found
+            found[rows] = 2 * host[np.arange(len(codes)), codes] - own[codes] - explained
+        centred: FloatArray = found - found.mean() + value
+        return centred
 
     return Estimate(value, terms)
 
 
 _COMMON: dict[str, Any] = {
-    "range": "[0, min(C - 1, rank)]; without signal about (C - 1) rank / (N - 1)",
     "cost": "N D^2 + D^3",
     "spectrum": "whole",
     "degenerate": "Constant features give 0.",
@@ -83,6 +83,7 @@ _COMMON: dict[str, Any] = {
         "constant_columns",
         "duplication",
     ),
+    range="[0, min(C - 1, rank)]; without signal about (C - 1) rank / (N - 1)",
     reference="Bao, Li, Huang, Zhang, Zheng, Zamir, Guibas, ICIP 2019, doi:10.1109/ICIP.2019.8803726",
     deviations="None in value; computed from the spectrum instead of a D x D pseudo-inverse.",
     **_COMMON,
@@ -139,6 +140,7 @@ def h_score(features: Any, labels: Any = None) -> float:
     "few samples.",
     formula="(1 - a) sum_c n_c (m_c - mu)^T S_a^{-1} (m_c - mu) / (N - 1)",
     invariances=("sample_order", "label_names", "rotation", "scale", "translation"),
+    range="[0, (C - 1) N / (N - 1)]",
     reference="Ibrahim, Ponomareva, Mazumder, ECML PKDD 2022, arXiv:2110.06893",
     deviations="None in value; computed from the spectrum.",
     **_COMMON,
@@ -159,7 +161,7 @@ def h_score_shrunk(features: Any, labels: Any = None) -> float:
     Returns
     -------
     float
-        Higher is better; in [0, C - 1].
+        Higher is better; in [0, (C - 1) N / (N - 1)].
 
     Raises
     ------
