@@ -1,0 +1,126 @@
+"""Small problems with a known signal, for tests of scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hubscout._typing import FloatArray, TaskKind
+from hubscout._validation import check_choice, check_number, check_positive_int
+from hubscout.scores import Estimate, ScoreSpec
+from hubscout.stats import Statistics
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Labelled features, with probabilities of a source head beside them.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+    labels : ndarray of shape (n_samples,), or (n_samples, n_targets) for regression
+    source_probs : ndarray of shape (n_samples, n_source_classes)
+    task : {"classification", "regression"}
+    """
+
+    features: npt.NDArray[Any]
+    labels: npt.NDArray[Any]
+    source_probs: FloatArray
+    task: TaskKind = "classification"
+
+    def rows(self, rows: npt.NDArray[Any]) -> Problem:
+        """Return the problem of some samples, in the order given; a sample may come twice."""
+        return replace(
+            self, features=self.features[rows], labels=self.labels[rows], source_probs=self.source_probs[rows]
+        )
+
+    def statistics(self) -> Statistics:
+        """Return fresh statistics of these arrays."""
+        return Statistics(self.features, self.labels, task=self.task, source_probs=self.source_probs)
+
+    def estimate(self, spec: ScoreSpec, **options: Any) -> Estimate:
+        """Return what a score says of this problem."""
+        return spec.estimate(self.statistics(), **options)
+
+    def shuffled(self, seed: int = 0) -> Problem:
+        """Return the problem with labels that know nothing of the features."""
+        order = np.random.default_rng(seed).permutation(len(self.labels))
+        return replace(self, labels=self.labels[order])
+
+
+def draw_problem(
+    seed: int = 0,
+    *,
+    n_samples: int = 60,
+    n_features: int = 8,
+    n_classes: int = 3,
+    n_source_classes: int = 6,
+    signal: float = 1.0,
+    n_dead: int = 0,
+    task: TaskKind = "classification",
+) -> Problem:
+    """Draw a problem whose features and source head carry a signal of a given strength.
+
+    Classes are of unequal size, features of unequal variance, correlated, and off the origin, so that a score which
+    forgets to centre, weigh or whiten is found out.
+
+    Parameters
+    ----------
+    seed : int, default=0
+        The same seed gives the same problem.
+    n_samples, n_features, n_classes, n_source_classes : int
+        Shapes; every class has at least one sample, and the first at least two.
+    signal : float, default=1.0
+        Distance of class means in units of the spread within classes; 0 for none.
+    n_dead : int, default=0
+        How many of the features are zero everywhere.
+    task : {"classification", "regression"}, default="classification"
+        For regression the labels are two linear functions of the features, with noise.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    UsageError
+        When a number is out of range.
+
+    Examples
+    --------
+    >>> from hubscout.testing import draw_problem
+    >>> problem = draw_problem(n_samples=40, n_features=5)
+    >>> problem.features.shape, problem.source_probs.shape
+    ((40, 5), (40, 6))
+    """
+    check_choice("task", task, ("classification", "regression"))
+    check_positive_int("n_samples", n_samples, minimum=3)
+    check_positive_int("n_features", n_features)
+    check_positive_int("n_source_classes", n_source_classes)
+    check_positive_int("n_dead", n_dead, minimum=0)
+    check_positive_int("n_classes", n_classes, minimum=2)
+    check_number("signal", signal, above=0, inclusive=True)
+    rng = np.random.default_rng(seed)
+    n_classes = min(n_classes, n_samples - 1)
+    # One sample of each class first, then shares that fall by half from class to class.
+    shares = 0.5 ** np.minimum(np.arange(n_classes), 4)
+    rest = rng.choice(n_classes, n_samples - n_classes - 1, p=shares / shares.sum())
+    codes = rng.permutation(np.concatenate([np.arange(n_classes), [0], rest]))
+    spreads = 2.0 ** rng.uniform(-2, 2, n_features)
+    mixing = np.linalg.qr(rng.standard_normal((n_features, n_features)))[0]
+    noise = rng.standard_normal((n_samples, n_features))
+    means = rng.standard_normal((n_classes, n_features))
+    features = ((signal * means[codes] + noise) * spreads) @ mixing + rng.standard_normal(n_features)
+    if n_dead:
+        features[:, rng.permutation(n_features)[:n_dead]] = 0.0
+    logits = 2 * signal * rng.standard_normal((n_classes, n_source_classes))[codes]
+    logits += rng.standard_normal(logits.shape)
+    probs = np.exp(logits - logits.max(axis=1, keepdims=True))
+    labels: npt.NDArray[Any] = codes
+    if task == "regression":
+        slopes = rng.standard_normal((n_features, 2)) / spreads.max()
+        labels = signal * (features @ slopes) + rng.standard_normal((n_samples, 2)) + 3.0
+    return Problem(features, labels, probs / probs.sum(axis=1, keepdims=True), task)
