@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 from hubscout.errors import MissingExtraError
@@ -46,5 +47,25 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
         top = module.partition(".")[0]
         missing = error.name or top
         # A library that is there and lacks one of its own parts is named by that part: it is what to install.
-        msg = f"{purpose} need {missing}, which is not installed; run: pip install 'hubscout[{extra}]'"
-        raise MissingExtraError(msg) from error
+        raise MissingExtraError(_missing(missing, extra, purpose)) from error
+
+
+def check_installed(module: str, extra: str, purpose: str) -> None:
+    """Find out that an optional library is there without importing it, before something is fetched for it.
+
+    Parameters
+    ----------
+    module, extra, purpose : str
+        As for `require`; ``module`` is a top-level name.
+
+    Raises
+    ------
+    MissingExtraError
+        When it is not installed.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise MissingExtraError(_missing(module, extra, purpose))
+
+
+def _missing(module: str, extra: str, purpose: str) -> str:
+    return f"{purpose} need {module}, which is not installed; run: pip install 'hubscout[{extra}]'"

@@ -67,7 +67,7 @@ class TestRoundTrip:
 
 class TestReading:
     def test_parts(self):
-        address = parse_address("torch:pkg.mod:factory?weights=a%20b.safetensors&config={\"n\":3}")
+        address = parse_address('torch:pkg.mod:factory?weights=a%20b.safetensors&config={"n":3}')
         assert (address.scheme, address.name, address.revision) == ("torch", "pkg.mod:factory", None)
         assert dict(address.options) == {"weights": "a b.safetensors", "config": '{"n":3}'}
 
@@ -95,8 +95,10 @@ class TestReading:
         [
             (
                 "facebook/dinov2-small",
-                "address 'facebook/dinov2-small' names no source; write one of hf:facebook/dinov2-small, "
-                "st:facebook/dinov2-small, timm:hf-hub:facebook/dinov2-small",
+                (
+                    "address 'facebook/dinov2-small' names no source; write one of hf:facebook/dinov2-small, "
+                    "st:facebook/dinov2-small, timm:hf-hub:facebook/dinov2-small"
+                ),
             ),
             ("resnet50", "address 'resnet50' names no source; write one of timm:resnet50, bundled:resnet50"),
             ("net.onnx", "address 'net.onnx' names no source; write one of onnx:net.onnx"),
@@ -108,8 +110,7 @@ class TestReading:
             ("tim:resnet50", "address 'tim:resnet50' has the unknown scheme 'tim'; did you mean 'timm:resnet50'?"),
             (
                 "zzz:a",
-                "address 'zzz:a' has the unknown scheme 'zzz'; "
-                "use one of bundled, features, hf, onnx, st, timm, torch",
+                "address 'zzz:a' has the unknown scheme 'zzz'; use one of bundled, features, hf, onnx, st, timm, torch",
             ),
             (
                 "hf-hub:org/name",
@@ -119,13 +120,17 @@ class TestReading:
             ("timm:", "address 'timm:' must name something after the colon, such as 'timm:resnet50.a1_in1k'"),
             (
                 "hf:a b",
-                "address name 'a b' must be a hub name (org/name) or a folder (./name), "
-                "such as 'hf:facebook/dinov2-small'",
+                (
+                    "address name 'a b' must be a hub name (org/name) or a folder (./name), "
+                    "such as 'hf:facebook/dinov2-small'"
+                ),
             ),
             (
                 "torch:module",
-                "address name 'module' must be module:factory, "
-                "such as 'torch:package.module:factory?weights=file.safetensors'",
+                (
+                    "address name 'module' must be module:factory, "
+                    "such as 'torch:package.module:factory?weights=file.safetensors'"
+                ),
             ),
             (
                 "onnx:a?b",
@@ -134,8 +139,7 @@ class TestReading:
             ("onnx:a?b=1&b=2", "address 'onnx:a?b=1&b=2' gives the option 'b' twice; keep one of them"),
             (
                 "hf:org/name@",
-                "address 'hf:…' got the revision ''; "
-                "only a hub name takes one, and it is a branch, a tag or a commit",
+                "address 'hf:…' got the revision ''; only a hub name takes one, and it is a branch, a tag or a commit",
             ),
             (
                 "onnx:a%0ab",

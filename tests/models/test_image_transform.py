@@ -75,8 +75,10 @@ class TestTransformFromOptions:
             "crop_mode": "center",
         }
         assert notes == (
-            "the model does not state its std: ImageNet's usual values are assumed; "
-            "set std= in the address to change them",
+            (
+                "the model does not state its std: ImageNet's usual values are assumed; "
+                "set std= in the address to change them"
+            ),
         )
 
     @pytest.mark.parametrize(

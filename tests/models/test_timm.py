@@ -108,8 +108,10 @@ class TestRefusals:
             ),
             (
                 "timm:test_vit",
-                "model 'timm/test_vit.r160_in1k' is not in the hub's cache and the hub cannot be reached; "
-                "connect once to fetch it, or give a folder, such as timm:local-dir:./folder",
+                (
+                    "model 'timm/test_vit.r160_in1k' is not in the hub's cache and the hub cannot be reached; "
+                    "connect once to fetch it, or give a folder, such as timm:local-dir:./folder"
+                ),
             ),
             (
                 "timm:local-dir:/no/such",
@@ -147,14 +149,13 @@ class TestRefusals:
         with pytest.raises(CandidateError) as caught:
             load_encoder(f"timm:local-dir:{tmp_path}")
         assert str(caught.value) == (
-            f"folder {str(tmp_path)!r} holds no weights (*.safetensors, or *.bin of tensors only); "
-            "save the model there"
+            f"folder {str(tmp_path)!r} holds no weights (*.safetensors, or *.bin of tensors only); save the model there"
         )
 
     def test_weights_of_another_model(self, timm_folder, tmp_path):
         shutil.copy(timm_folder("test_vit", num_classes=7) / "config.json", tmp_path)
         shutil.copy(timm_folder("test_resnet", num_classes=7) / "model.safetensors", tmp_path)
-        with pytest.raises(CandidateError, match="cannot be loaded: RuntimeError 'Error.* in loading state_dict"):
+        with pytest.raises(CandidateError, match=r"cannot be loaded: RuntimeError 'Error.* in loading state_dict"):
             load_encoder(f"timm:local-dir:{tmp_path}")
 
     def test_torchvision_of_another_build(self, monkeypatch, tmp_path):

@@ -27,9 +27,7 @@ class TestChooseDevice:
         assert torch_runtime.choose_device("auto") == "cpu"
         with pytest.raises(UsageError) as caught:
             torch_runtime.choose_device("cuda")
-        assert str(caught.value) == (
-            "device 'cuda' is not there; this machine has cpu: use one of them, or auto"
-        )
+        assert str(caught.value) == ("device 'cuda' is not there; this machine has cpu: use one of them, or auto")
 
     @pytest.mark.parametrize("name", ["gpu", "cuda:x", ""])
     def test_unknown(self, name):

@@ -7,30 +7,20 @@ behind our back.
 
 from __future__ import annotations
 
-import functools
-import os
 import re
-import socket
-import threading
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from typing import Any
 
 from hubscout._optional import require
 from hubscout.errors import CandidateError
 from hubscout.models.address import Address
+from hubscout.models.preflight import hub_is_reachable
 from hubscout.models.weights import PICKLED, SAFETENSORS, check_weights, file_digest, settings_digest
 
-PREFLIGHT_SECONDS = 2.0
-_QUIET = {
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "TRANSFORMERS_VERBOSITY": "error",
-}
 _SMALL_FILES = (".json", ".txt", ".model", ".jinja", ".md", ".vocab", ".tiktoken", ".yaml", ".yml")
+# Any of these in the cache shows where a model's snapshot is.
+_MARKS = ("config.json", "model.safetensors", "pytorch_model.bin", "modules.json", "README.md")
 _NO_WEIGHTS = ("training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt")
 _OTHER_FRAMEWORKS = ("onnx", "openvino", "coreml", "tflite", "original", "gguf")
 
@@ -82,67 +72,6 @@ class Snapshot:
         return _weights(self.path)
 
 
-def quiet_hub() -> None:
-    """Switch off bars, telemetry and update checks of the hub's libraries, unless the user set them.
-
-    The libraries read these variables when they are imported, so every adapter calls this first.
-    """
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-
-
-def hub_is_reachable() -> bool:
-    """Find out once whether the hub can be reached, in at most 2 seconds.
-
-    Returns
-    -------
-    bool
-        False also when ``HF_HUB_OFFLINE`` or ``HUBSCOUT_OFFLINE`` say so.
-
-    Notes
-    -----
-    When it cannot be reached, ``HF_HUB_OFFLINE`` is set for this process and its children: without that
-    every missing model costs a library up to a minute of retries.
-    """
-    quiet_hub()
-    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HUBSCOUT_OFFLINE"):
-        if os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on"):
-            os.environ["HF_HUB_OFFLINE"] = "1"
-            return False
-    if _preflight():
-        return True
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    return False
-
-
-@functools.cache
-def _preflight() -> bool:
-    host, port = _first_hop(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
-    reached = threading.Event()
-
-    def connect() -> None:
-        try:
-            socket.create_connection((host, port), timeout=PREFLIGHT_SECONDS).close()
-        except OSError:
-            return
-        reached.set()
-
-    # A look-up of a name takes no time limit, so it runs in a thread that nobody waits for.
-    thread = threading.Thread(target=connect, daemon=True)
-    thread.start()
-    thread.join(PREFLIGHT_SECONDS)
-    return reached.is_set()
-
-
-def _first_hop(endpoint: str) -> tuple[str, int]:
-    """Return host and port that a connection to the hub opens first: the proxy's, where there is one."""
-    parts = urlsplit(endpoint)
-    proxy = urllib.request.getproxies().get(parts.scheme or "https")
-    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        parts = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
-    return parts.hostname or "huggingface.co", parts.port or (80 if parts.scheme == "http" else 443)
-
-
 def locate(address: Address, *, with_code: bool = False) -> Snapshot:
     """Find or fetch a model's folder.
 
@@ -166,17 +95,21 @@ def locate(address: Address, *, with_code: bool = False) -> Snapshot:
     if address.is_local:
         return _local(address, Path(name.removeprefix("local-dir:")).expanduser())
     hub = require("huggingface_hub", "hf", f"{address.scheme}: addresses")
-    try:
-        if hub_is_reachable():
-            path, licence = _fetch(hub, name, address.revision, with_code)
-        else:
-            path = Path(hub.snapshot_download(name, revision=address.revision, local_files_only=True))
-            licence = None
-    except (hub.errors.HFValidationError, hub.errors.HfHubHTTPError) as error:
-        raise CandidateError(_refusal(hub, address, name, error)) from error
-    except OSError as error:
-        # The hub's own errors for a missing entry, and those of the network, are all OSErrors.
-        raise CandidateError(_not_found(address, name)) from error
+    failure: Exception | None = None
+    found: tuple[Path, str | None] | None = None
+    if hub_is_reachable():
+        try:
+            found = _fetch(hub, name, address.revision, with_code)
+        except _refusals(hub) as error:
+            raise CandidateError(_refusal(hub, address, name, error)) from error
+        except Exception as error:
+            # Whatever the network does (its library's errors share no base class), the cache may still have
+            # it.
+            failure = error
+    found = found or _cached(hub, name, address.revision)
+    if found is None:
+        raise CandidateError(_not_found(address, name)) from failure
+    path, licence = found
     return Snapshot(
         path,
         address.with_revision(path.name),
@@ -201,13 +134,32 @@ def _weights(path: Path) -> list[Path]:
     return [files[name] for name in _one_format(list(files))]
 
 
-def _fetch(hub: object, name: str, revision: str | None, with_code: bool) -> tuple[Path, str | None]:
-    info = hub.HfApi().model_info(name, revision=revision, timeout=10)  # type: ignore[attr-defined]
+def _fetch(hub: Any, name: str, revision: str | None, with_code: bool) -> tuple[Path, str | None]:
+    info = hub.HfApi().model_info(name, revision=revision, timeout=10)
     wanted = choose_files([sibling.rfilename for sibling in info.siblings or ()], with_code=with_code)
-    path = hub.snapshot_download(name, revision=info.sha, allow_patterns=wanted)  # type: ignore[attr-defined]
+    # The snapshot is of one commit in any case. Asked by its branch, the library also notes which commit
+    # the branch is at, and so finds the model again when it is offline.
+    path = hub.snapshot_download(name, revision=revision, allow_patterns=wanted)
     card = getattr(info, "card_data", None)
     licence = getattr(card, "license", None)
     return Path(path), str(licence) if licence else None
+
+
+def _cached(hub: Any, name: str, revision: str | None) -> tuple[Path, None] | None:
+    """Find a snapshot in the hub's cache, also one that holds only what we fetch of a model."""
+    for file in _MARKS:
+        try:
+            path = hub.try_to_load_from_cache(name, file, revision=revision)
+        except hub.errors.HFValidationError:
+            return None
+        if isinstance(path, str):
+            return Path(path).parent, None
+    return None
+
+
+def _refusals(hub: Any) -> tuple[type[Exception], ...]:
+    errors = hub.errors
+    return errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError
 
 
 def choose_files(names: list[str], *, with_code: bool = False) -> list[str]:
@@ -271,8 +223,8 @@ def read_licence(folder: Path) -> str | None:
     return match.group(1) if match else None
 
 
-def _refusal(hub: object, address: Address, name: str, error: Exception) -> str:
-    errors = hub.errors  # type: ignore[attr-defined]
+def _refusal(hub: Any, address: Address, name: str, error: Exception) -> str:
+    errors = hub.errors
     if isinstance(error, errors.GatedRepoError):
         return f"model {name!r} is gated; accept its terms on the hub and set HF_TOKEN"
     if isinstance(error, errors.RevisionNotFoundError):

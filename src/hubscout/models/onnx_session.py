@@ -136,8 +136,9 @@ def _session(model: bytes | str, name: str, device: str) -> Any:
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if threads.isdecimal():  # onnxruntime has its own pool, which does not read this variable
         options.intra_op_num_threads = int(threads)
+    providers = _providers(device)
     try:
-        return onnxruntime.InferenceSession(model, options, providers=_providers(device))
+        return onnxruntime.InferenceSession(model, options, providers=providers)
     except Exception as error:
         from hubscout.models.loading import summarise
 

@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hubscout._optional import require
+from hubscout._optional import check_installed
 from hubscout.errors import CandidateError, UnsafeFileError, UsageError
 from hubscout.models import torch_runtime
 from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
-from hubscout.models.hub import Snapshot, hub_is_reachable, locate, quiet_hub
+from hubscout.models.hub import Snapshot, locate
 from hubscout.models.loading import LoadRequest, check_options, unused_pooling
-from hubscout.models.transformers import import_transformers, no_untrusted_code
+from hubscout.models.preflight import quiet_hub
+from hubscout.models.transformers import no_untrusted_code
 from hubscout.models.transformers_config import check_code, read_config, untrusted
 
 
@@ -86,17 +87,18 @@ def load(address: Address, request: LoadRequest) -> Encoder:
     """Load a model of sentence-transformers. See `hubscout.models.loading.load_encoder`."""
     check_options(address, ("prompt", "prompt_name"))
     quiet_hub()
-    if not address.is_local:
-        hub_is_reachable()  # before the libraries are imported, which read the offline mode only once
-    import_transformers("st: addresses")
-    library = require("sentence_transformers", "hf", "st: addresses")
+    for module in ("torch", "transformers", "sentence_transformers"):
+        check_installed(module, "hf", "st: addresses")
     trusted = request.trusts(address)
+    # Before the libraries are imported: they take seconds, and read the offline mode only once.
     snapshot = locate(address, with_code=trusted)
     snapshot.check()
+    import sentence_transformers
+
     modules = _check_modules(snapshot.path, address.name, trusted=trusted)
     device = torch_runtime.choose_device(request.device)
     with no_untrusted_code(address.name):
-        model = library.SentenceTransformer(
+        model = sentence_transformers.SentenceTransformer(
             str(snapshot.path), device=device, local_files_only=True, trust_remote_code=trusted
         )
     model = torch_runtime.ready(model, device)
@@ -112,7 +114,9 @@ def load(address: Address, request: LoadRequest) -> Encoder:
         **snapshot.facts(),
         **_module_settings(snapshot.path, modules),
     }
-    card = _card(snapshot, transform, model, device, f"sentence-transformers {library.__version__}", request)
+    card = _card(
+        snapshot, transform, model, device, f"sentence-transformers {sentence_transformers.__version__}", request
+    )
     encoder = SentenceEncoder(card, model, prompt)
     width = encoder.encode([encoder.prepare("The quick brown fox")]).features.shape[1]
     encoder.card = replace(card, feature_dim=int(width))
@@ -158,7 +162,7 @@ def _check_modules(folder: Path, name: str, *, trusted: bool) -> list[dict[str, 
         if not trusted and not module["type"].startswith("sentence_transformers."):
             raise UnsafeFileError(untrusted(name))
         if (inside / "config.json").is_file():
-            check_code(read_config(inside), name, trusted=trusted)
+            check_code(inside, name, trusted=trusted)
     return modules
 
 

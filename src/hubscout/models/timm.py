@@ -11,8 +11,9 @@ from hubscout.errors import CandidateError, MissingExtraError
 from hubscout.models import torch_runtime
 from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
-from hubscout.models.hub import hub_is_reachable, locate, quiet_hub
+from hubscout.models.hub import locate
 from hubscout.models.loading import LoadRequest, check_options, unused_pooling
+from hubscout.models.preflight import hub_is_reachable, quiet_hub
 
 _DESCRIBED = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
 

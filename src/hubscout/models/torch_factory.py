@@ -47,7 +47,8 @@ def find_factory(name: str) -> Callable[..., Any]:
         raise CandidateError(msg) from error
     factory = getattr(module, function, None)
     if not callable(factory):
-        near = difflib.get_close_matches(function, dir(module), n=1)
+        callables = [other for other, value in vars(module).items() if callable(value)]
+        near = difflib.get_close_matches(function, callables, n=1)
         advice = f"did you mean '{module_name}:{near[0]}'?" if near else "name a function or class that it defines"
         msg = f"module {module_name!r} has no factory {function!r}; {advice}"
         raise CandidateError(msg)

@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hubscout._optional import require
+from hubscout._optional import check_installed
 from hubscout.errors import CandidateError, UnsafeFileError, UsageError
 from hubscout.models import torch_runtime
 from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
-from hubscout.models.hub import hub_is_reachable, locate, quiet_hub
+from hubscout.models.hub import locate
 from hubscout.models.loading import POOLINGS, LoadRequest, check_options
 from hubscout.models.pooling import pad
+from hubscout.models.preflight import quiet_hub
 from hubscout.models.tokens import Tokenizer, load_tokenizer
 from hubscout.models.transformers_config import untrusted
 from hubscout.models.transformers_model import LoadedModel, load_model, settle_pooling
@@ -60,7 +61,7 @@ class TransformersEncoder:
         with torch_runtime.forward_pass():
             settle_pooling(self._loaded, self.inputs([first]))
         outcome, again = self.encode([first]), self.encode([first])
-        if not np.array_equal(outcome.features, again.features, equal_nan=True):
+        if not np.allclose(outcome.features, again.features, rtol=1e-3, atol=1e-5, equal_nan=True):
             msg = f"model of {self.card.address!r} gives other features each time; it cannot be ranked"
             raise CandidateError(msg)
         self.card = replace(
@@ -125,12 +126,14 @@ def load(address: Address, request: LoadRequest) -> Encoder:
         msg = f"modality must be image or text, got {modality!r}"
         raise UsageError(msg)
     quiet_hub()
-    if not address.is_local:
-        hub_is_reachable()  # before the libraries are imported, which read the offline mode only once
-    library = import_transformers("hf: addresses")
+    for module in ("torch", "transformers"):
+        check_installed(module, "hf", "hf: addresses")
     trusted = request.trusts(address)
+    # Before the libraries are imported: they take seconds, and read the offline mode only once.
     snapshot = locate(address, with_code=trusted)
     snapshot.check()
+    import transformers
+
     device = torch_runtime.choose_device(request.device)
     with no_untrusted_code(address.name):
         loaded = load_model(snapshot.path, address.name, modality, wanted, trusted=trusted)
@@ -143,29 +146,13 @@ def load(address: Address, request: LoadRequest) -> Encoder:
             feature_dim=0,
             n_parameters=torch_runtime.count_parameters(loaded.model, without=loaded.head),
             licence=snapshot.licence,
-            loader=f"transformers {library.__version__}",
+            loader=f"transformers {transformers.__version__}",
             device=device,
             notes=loaded.notes,
         )
         if loaded.modality == "image":
             return _image(card, loaded, snapshot.path, trusted=trusted)
         return _text(card, loaded, snapshot.path, address, trusted=trusted)
-
-
-def import_transformers(purpose: str) -> Any:
-    """Import transformers with torch, or say in one sentence what is missing.
-
-    Parameters
-    ----------
-    purpose : str
-        What needs it.
-
-    Returns
-    -------
-    module
-    """
-    require("torch", "hf", purpose)
-    return require("transformers", "hf", purpose)
 
 
 @contextlib.contextmanager
@@ -205,7 +192,7 @@ def _image(card: ModelCard, loaded: LoadedModel, folder: Path, *, trusted: bool)
     processor = AutoImageProcessor.from_pretrained(
         str(folder), local_files_only=True, trust_remote_code=trusted, backend="pil"
     )
-    settings = {key: value for key, value in processor.to_dict().items() if _is_plain(value)}
+    settings = {key: _listed(value) for key, value in processor.to_dict().items() if _is_plain(value)}
     encoder = ImageEncoder(replace(card, transform={**card.transform, **settings}), loaded, processor)
     encoder.complete(encoder.prepare(Image.effect_mandelbrot((64, 64), (-2, -1.5, 1, 1.5), 20)))
     return encoder
@@ -236,6 +223,11 @@ def _longest_input(model: Any) -> int | None:
             # RoBERTa and its kin count positions from behind the padding's own.
             limit = int(module.num_embeddings) - int(module.padding_idx) - 1
     return int(limit) if limit is not None and limit > 0 else None
+
+
+def _listed(value: Any) -> Any:
+    """Turn tuples into lists, which is how they come back from JSON."""
+    return [_listed(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _is_plain(value: Any) -> bool:

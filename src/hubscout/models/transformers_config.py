@@ -8,9 +8,27 @@ from typing import Any
 
 from hubscout.errors import CandidateError, UnsafeFileError, UsageError
 
+# In each file, the key of the class that the model's own code would replace.
+_KEYS_OF_CLASSES = {
+    "config.json": "model_type",
+    "tokenizer_config.json": "tokenizer_class",
+    "preprocessor_config.json": "image_processor_type",
+}
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Read a model's ``config.json``.
+
+def read_config(folder: Path, file: str = "config.json") -> dict[str, Any]:
+    """Read one of a model's settings files.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the model.
+    file : str
+        Name of the file.
+
+    Returns
+    -------
+    dict
 
     Raises
     ------
@@ -18,31 +36,66 @@ def read_config(folder: Path) -> dict[str, Any]:
         When it is missing or no JSON object.
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / file).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        msg = f"folder {str(folder)!r} holds no config.json; save the model there with save_pretrained()"
+        msg = f"folder {str(folder)!r} holds no {file}; save the model there with save_pretrained()"
         raise CandidateError(msg) from None
     except (ValueError, OSError) as error:
-        msg = f"config.json in {str(folder)!r} cannot be read ({type(error).__name__}); fetch it again"
+        msg = f"{file} in {str(folder)!r} cannot be read ({type(error).__name__}); fetch it again"
         raise CandidateError(msg) from error
     if not isinstance(config, dict):
-        msg = f"config.json in {str(folder)!r} must hold an object, got {type(config).__name__}"
+        msg = f"{file} in {str(folder)!r} must hold an object, got {type(config).__name__}"
         raise CandidateError(msg)
     return config
 
 
-def check_code(config: dict[str, Any], name: str, *, trusted: bool) -> None:
-    """Refuse a model that only its own Python code can build.
+def check_code(folder: Path, name: str, *, trusted: bool) -> tuple[str, ...]:
+    """Refuse a model that is not itself without its own Python code.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``config.json``.
+    name : str
+        How the user calls the model.
+    trusted : bool
+        Whether its code may run.
+
+    Returns
+    -------
+    tuple of str
+        Sentences on code that is there and that transformers has a replacement for.
 
     Raises
     ------
     UnsafeFileError
         Naming the option that trusts it.
+
+    Notes
+    -----
+    Libraries fall back to a general tokenizer when a special one's code is not run. That silently changes
+    the tokens, and with them the model's rank, so a tokenizer that transformers does not know is refused
+    too.
     """
+    import transformers
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-    if config.get("auto_map") and config.get("model_type") not in CONFIG_MAPPING_NAMES and not trusted:
-        raise UnsafeFileError(untrusted(name))
+    notes: list[str] = []
+    for file, key in _KEYS_OF_CLASSES.items():
+        if trusted or not (folder / file).is_file():
+            continue
+        config = read_config(folder, file)
+        if not config.get("auto_map"):
+            continue
+        stated = str(config.get(key) or "")
+        if key == "model_type":
+            is_known = stated in CONFIG_MAPPING_NAMES
+        else:
+            is_known = stated.isidentifier() and hasattr(transformers, stated)
+        if not is_known:
+            raise UnsafeFileError(untrusted(name))
+        notes.append(f"Python code named in {file} is not run; transformers' own {stated!r} takes its place")
+    return tuple(notes)
 
 
 def untrusted(name: str) -> str:

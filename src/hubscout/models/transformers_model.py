@@ -123,11 +123,11 @@ def load_model(folder: Path, name: str, modality: str | None, pooling: str | Non
     import transformers
 
     raw = read_config(folder)
-    check_code(raw, name, trusted=trusted)
+    notes = check_code(folder, name, trusted=trusted)
     architecture = str((raw.get("architectures") or [""])[0])
     class_name = next((auto for suffix, auto in _CLASSIFIERS.items() if architecture.endswith(suffix)), "AutoModel")
     config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=trusted)
-    notes = _settle(config)
+    notes = (*notes, *_settle(config))
     has_safetensors = any(folder.glob("*.safetensors"))
     model, info = getattr(transformers, class_name).from_pretrained(
         str(folder),
