@@ -8,35 +8,17 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "timm", "transformers", "sentence_transformers", "datasets", "pandas", "pyarrow",
-"onnxruntime", "sklearn")
+HEAVY = {
+    "torch", "timm", "transformers", "sentence_transformers", "datasets", "pandas", "pyarrow", "onnxruntime", "sklearn",
+}  # fmt: skip
 
 IMPORT = "import hubscout"
-COMMAND = "from hubscout.cli.app import run; import contextlib, io\nwith
-
-
-
-
- contextlib.redirect_stdout(io.StringIO()): run({words!r})"
- 
- 
- 
- 
- 
- 
- 
- 
- 
- 
- 
- 
- 
- 
- 
- 
-
-
-
+COMMAND = """
+import contextlib, io
+from hubscout.cli.app import run
+with contextlib.redirect_stdout(io.StringIO()):
+    run({words!r})
+"""
 
 
 def loaded(code):
@@ -58,7 +40,7 @@ def loaded(code):
     ],
 )
 def test_heavy_libraries_stay_unloaded(code):
-    assert loaded(code) & set(HEAVY) == set()
+    assert loaded(code) & HEAVY == set()
 
 
 def test_plain_import_does_not_even_load_numpy():

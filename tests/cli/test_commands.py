@@ -75,14 +75,14 @@ class TestScore:
     def test_table(self, hubscout, files):
         done = hubscout("score", files / "strong.npz", "--scores", "disco,leep")
         assert done.code == 0
-        assert done.out.splitlines()[0] == (
-            f"{files}/strong.npz: classification, 60 samples x 8 features, 3 classes"
-        )
+        assert done.out.splitlines()[0] == (f"{files}/strong.npz: classification, 60 samples x 8 features, 3 classes")
         assert "leep: source_probs must be given" in done.out
 
     def test_json(self, hubscout, files):
-        done = hubscout("score", files / "strong.npz", "--scores", "disco", "--option", "disco.n_groups=2",
-        "--json", "-") document = json.loads(done.out)
+        done = hubscout(
+            "score", files / "strong.npz", "--scores", "disco", "--option", "disco.n_groups=2", "--json", "-"
+        )
+        document = json.loads(done.out)
         assert document["schema"] == "hubscout.scores/1"
         assert document["scores"]["disco"]["value"] > 0.5
 
@@ -149,12 +149,16 @@ class TestCache:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            (["--older-than", "soon"], "--older-than must be a number with a unit of s, m, h, d or w, such as 30d, "
-             "got 'soon'"),
-            (["--max-size", "big"], "--max-size must be a number with a unit of B, kB, MB, GB or TB, such as 20GB, "
-             "got 'big'"),
+            (
+                ["--older-than", "soon"],
+                "--older-than must be a number with a unit of s, m, h, d or w, such as 30d, got 'soon'",
+            ),
+            (
+                ["--max-size", "big"],
+                "--max-size must be a number with a unit of B, kB, MB, GB or TB, such as 20GB, got 'big'",
+            ),
         ],
-    )  # fmt: skip
+    )
     def test_bad_rules(self, hubscout, words, message):
         done = hubscout("cache", "prune", *words)
         assert (done.code, done.err) == (2, f"hubscout: error: {message}\n")

@@ -133,173 +133,24 @@ class TestExitCodes:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            (["--task", "sorting"], "--task must be one of classification, multilabel, regression, detection, "
-             "token_classification, segmentation, got 'sorting'"),
-            (["--option", "x"], "--option must have the form SCORE.NAME=VALUE, like disco.covariance=identity,
-            
-            
-            
-            
-             got 'x'"), (["--workers", "0"], "workers must be at least 1, got 0; 1 runs the candidates one
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-            
-            
-            
-            
-            
-            
-            
-            
-            
-            
-            
-            
-            
-            
-            
-            
-            
-            
-            
-            
-             after the other"), (["--engine", "ray"], "engine must be one of inline, local, got 'ray'"),
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
-             
+            (
+                ["--task", "sorting"],
+                "--task must be one of classification, multilabel, regression, detection, token_classification, "
+                + "segmentation, got 'sorting'",
+            ),
+            (
+                ["--option", "x"],
+                "--option must have the form SCORE.NAME=VALUE, like disco.covariance=identity, got 'x'",
+            ),
+            (["--workers", "0"], "workers must be at least 1, got 0; 1 runs the candidates one after the other"),
+            (["--engine", "ray"], "engine must be one of inline, local, got 'ray'"),
             (["--json", "-", "--csv", "-"], "only one of --json, --csv may be '-'; give the other a file"),
-            (["--json", "no/such/r.json"], "--json must name a file in a folder that exists, got 'no/such/r.json'; "
-             "make the folder first"),
+            (
+                ["--json", "no/such/r.json"],
+                "--json must name a file in a folder that exists, got 'no/such/r.json'; make the folder first",
+            ),
         ],
-        
-        
-        
-        
-        
-    )  # fmt: skip
+    )
     def test_usage_is_2_in_one_sentence(self, rank, words, message):
         done = rank(*words)
         assert (done.code, done.out) == (2, "")

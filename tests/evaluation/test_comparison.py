@@ -22,17 +22,10 @@ def test_matches_by_address_and_adds_yardsticks():
     ranking = Ranking(
         Task("t", "classification", "image"), ProbeFacts(1, 1, 0, "train", ""), ("logme", "leep"), records
     )
-    truth = [GroundTruth("t", model, value, None, 1, "", "", "", "") for model, value in (("c", 0.1), ("a",
-    0.9), ("b", 0.5))] found = {row.name: row for row in compare(ranking, truth)}
-    
-    
-    
-    
-     assert list(found) == ["logme", "leep", "number of parameters", "width of the features"]
-     
-     
-     
-     
+    facts = (("c", 0.1), ("a", 0.9), ("b", 0.5))
+    truth = [GroundTruth("t", model, value, None, 1, "", "", "", "") for model, value in facts]
+    found = {row.name: row for row in compare(ranking, truth)}
+    assert list(found) == ["logme", "leep", "number of parameters", "width of the features"]
     assert [row.is_yardstick for row in found.values()] == [False, False, True, True]
     assert (found["logme"].agreement.n, found["logme"].agreement.weighted_tau) == (3, 1.0)
     assert (found["leep"].agreement.n, found["leep"].agreement.n_dropped) == (0, 3)

@@ -27,7 +27,7 @@ class TestChooseScores:
         assert choose_scores("knn", "classification") == ("knn",)
 
     def test_unknown_score(self):
-        with pytest.raises(UsageError, match="'dicso'.*disco"):
+        with pytest.raises(UsageError, match=r"'dicso'.*disco"):
             choose_scores(["dicso"], "classification")
 
     def test_score_of_another_task(self):

@@ -19,8 +19,10 @@ class TestFindings:
     def test_a_clear_win(self):
         rows = [row("logme", 0.8), row("disco", 0.5), row("number of parameters", 0.1, is_yardstick=True)]
         assert findings(rows, "logme") == [
-            "The order of logme agrees with fine-tuning at a weighted tau of +0.80; its first candidate is also the "
-            "best after fine-tuning.",
+            (
+                "The order of logme agrees with fine-tuning at a weighted tau of +0.80; its first candidate is also "
+                "the best after fine-tuning."
+            ),
             "The best order that does not look at the data, number of parameters, reaches +0.10: looking paid.",
             "None of the other scores comes near here; the next is disco at +0.50.",
             "This is one task and 8 candidates: it shows that the pieces work together, not which score is best.",

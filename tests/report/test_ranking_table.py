@@ -17,7 +17,9 @@ LONG = "hf:an-organisation/a-rather-long-model-name-v2@0123456789abcdef012345678
 
 
 def entry(value, error=0.01):
-    return ScoreEntry(value, error if value is not None else None, None if value is not None else "it has no source head")
+    if value is None:
+        return ScoreEntry(None, reason="it has no source head")
+    return ScoreEntry(value, error)
 
 
 def record(name, value=0.5, **facts):
@@ -95,8 +97,10 @@ class TestReasons:
 
 
 class TestHostileNames:
-    @pytest.mark.parametrize("name", ["evil\x1b[2J\x07", "a\nb\r", "[bold red]x[/]", "[link=http://x]y",
-    ":smile:", "\u202eabc"]) def test_are_shown_as_they_are_spelled(self, ranking, name):
+    @pytest.mark.parametrize(
+        "name", ["evil\x1b[2J\x07", "a\nb\r", "[bold red]x[/]", "[link=http://x]y", ":smile:", "\u202eabc"]
+    )
+    def test_are_shown_as_they_are_spelled(self, ranking, name):
         failed = ScoreRecord(name + "2", "failed", reason=f"no {name}")
         text = render(ranking_table(ranking(record(name), failed), 160), 160, force_terminal=True, no_color=True)
         visible = re.sub(r"\x1b\[[0-9;]*m", "", text)

@@ -14,6 +14,7 @@ _CANDIDATES = "bundled:*"
 _TRUTH = "bundled_digits"
 _SCORES = ("logme", "disco", "h_score", "knn", "linear_probe", "nearest_centroid", "leep")
 _PARTIAL = 3
+_WORKERS = 2  # half of a small process is waiting for its libraries to load
 
 
 def demo(
@@ -35,7 +36,9 @@ def demo(
     check_outputs(json=json_path)
     names = tuple(dict.fromkeys((RECOMMENDED_SCORE, *_SCORES)))
     with reporter(quiet=quiet) as watch:
-        ranking = rank(_TARGET, _CANDIDATES, scores=names, probe_size=probe_size, store=store, on_event=watch)
+        ranking = rank(
+            _TARGET, _CANDIDATES, scores=names, probe_size=probe_size, store=store, workers=_WORKERS, on_event=watch
+        )
     publish(ranking, json_path, None, quiet=quiet)
     if json_path != "-":
         truth = load_ground_truth(_TRUTH)

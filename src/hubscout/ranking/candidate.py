@@ -92,7 +92,10 @@ def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
         seed=job.seed,
         options=job.score_options,
     )
-    record = _record(card, feature_set, {name: score_entry(values[name]) for name in job.scores})
+    entries = {name: score_entry(values[name]) for name in job.scores}
+    if feature_set.source_logits is None:
+        entries = {name: _without_head(name, entry) for name, entry in entries.items()}
+    record = _record(card, feature_set, entries)
     return replace(record, seconds=time.perf_counter() - start)
 
 
@@ -144,6 +147,15 @@ def _features(job: CandidateJob, emit: Emit) -> tuple[ModelCard, FeatureSet]:
         progress=lambda done, total: emit("progress", done, total, ""),
     )
     return encoder.card, feature_set
+
+
+def _without_head(score: str, entry: ScoreEntry) -> ScoreEntry:
+    """Say it of the candidate: what the score misses is no array that the user could give."""
+    from hubscout.scores import get_spec
+
+    if entry.value is None and "source_probs" in get_spec(score).needs:
+        return replace(entry, reason="the candidate has no source head")
+    return entry
 
 
 def _record(card: ModelCard, feature_set: FeatureSet, entries: dict[str, ScoreEntry]) -> ScoreRecord:

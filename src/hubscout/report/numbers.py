@@ -82,7 +82,7 @@ def duration(seconds: float) -> str:
     Examples
     --------
     >>> duration(3.24), duration(75), duration(7300), duration(4e5)
-    ('3.2 s', '1 min 15 s', '2 h 2 min', '4 days')
+    ('3.2 s', '1 min 15 s', '2 h 1 min', '4 days')
     """
     if seconds < 60:
         return f"{seconds:.1f} s"
