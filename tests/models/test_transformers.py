@@ -321,6 +321,22 @@ class TestRefusals:
         expected = _encode(load_encoder(f"hf:{bert}", device="cpu"), texts).features
         np.testing.assert_allclose(_encode(encoder, texts).features, expected, atol=1e-6)
 
+    def test_models_of_other_libraries(self, timm_folder, bert, tmp_path):
+        folder = timm_folder("test_vit", num_classes=7)
+        self._refuse(
+            CandidateError,
+            f"model {str(folder)!r} is one of timm's; load it as timm:local-dir:{folder}",
+            f"hf:{folder}",
+        )
+        shutil.copytree(bert, tmp_path / "st")
+        (tmp_path / "st" / "modules.json").write_text("[]")
+        assert load_encoder(f"hf:{tmp_path / 'st'}", device="cpu").card.notes == (
+            (
+                "this is a model of sentence-transformers, whose own pooling and prompts are not used here; "
+                f"st:{tmp_path / 'st'} uses them"
+            ),
+        )
+
     def test_tokenizer_code_does_not_run(self, bert, tmp_path):
         folder, mark = tmp_path / "auto", tmp_path / "executed"
         shutil.copytree(bert, folder)

@@ -25,7 +25,7 @@ from hubscout.models.loading import POOLINGS, LoadRequest, check_options
 from hubscout.models.pooling import pad
 from hubscout.models.preflight import quiet_hub
 from hubscout.models.tokens import Tokenizer, load_tokenizer
-from hubscout.models.transformers_config import untrusted
+from hubscout.models.transformers_config import read_config, untrusted
 from hubscout.models.transformers_model import LoadedModel, load_model, settle_pooling
 
 
@@ -132,6 +132,7 @@ def load(address: Address, request: LoadRequest) -> Encoder:
     # Before the libraries are imported: they take seconds, and read the offline mode only once.
     snapshot = locate(address, with_code=trusted)
     snapshot.check()
+    _check_kind(snapshot.path, address)
     import transformers
 
     device = torch_runtime.choose_device(request.device)
@@ -148,11 +149,26 @@ def load(address: Address, request: LoadRequest) -> Encoder:
             licence=snapshot.licence,
             loader=f"transformers {transformers.__version__}",
             device=device,
-            notes=loaded.notes,
+            notes=(*loaded.notes, *_better_scheme(snapshot.path, address)),
         )
         if loaded.modality == "image":
             return _image(card, loaded, snapshot.path, trusted=trusted)
         return _text(card, loaded, snapshot.path, address, trusted=trusted)
+
+
+def _check_kind(folder: Path, address: Address) -> None:
+    config = read_config(folder)
+    if "pretrained_cfg" in config and "model_type" not in config:
+        source = "local-dir" if address.is_local else "hf-hub"
+        msg = f"model {address.name!r} is one of timm's; load it as timm:{source}:{address.name}"
+        raise CandidateError(msg)
+
+
+def _better_scheme(folder: Path, address: Address) -> tuple[str, ...]:
+    if not (folder / "modules.json").is_file():
+        return ()
+    note = "this is a model of sentence-transformers, whose own pooling and prompts are not used here"
+    return (f"{note}; st:{address.name} uses them",)
 
 
 @contextlib.contextmanager
