@@ -245,14 +245,15 @@ class Statistics:
             and is_single_precision(self.features)
         )
         moments = self.moments(single=single)
+        if single and not self._is_large():  # only now known to leave the range of float32
+            moments = self.moments()
         single = single and (True, False) not in self._moments
         gram, mean = moments.scatter, moments.mean
         if not centred:
             gram, mean = gram + self.n_samples * mean[:, None] * mean[None, :], None
         found = spectrum_of_gram(gram, mean, self.n_samples, n_components, single=single)
         values = found.singular_values
-        is_blurred = len(values) > 0 and values[-1] ** 2 < _SINGLE_PRECISION_RANGE * values[0] ** 2
-        if single and (is_blurred or not self._is_large()):
+        if single and len(values) and values[-1] ** 2 < _SINGLE_PRECISION_RANGE * values[0] ** 2:
             self.moments()
             return self._decompose(n_components, centred=centred)
         return found
