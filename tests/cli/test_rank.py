@@ -135,14 +135,18 @@ class TestExitCodes:
         [
             (
                 ["--task", "sorting"],
-                "--task must be one of classification, multilabel, regression, detection, token_classification, "
-                + "segmentation, got 'sorting'",
+                (
+                    "--task must be one of classification, multilabel, regression, detection, token_classification, "
+                    "segmentation, got 'sorting'"
+                ),
             ),
             (
                 ["--option", "x"],
                 "--option must have the form SCORE.NAME=VALUE, like disco.covariance=identity, got 'x'",
             ),
             (["--workers", "0"], "workers must be at least 1, got 0; 1 runs the candidates one after the other"),
+            (["--dtype", "int8"], "dtype must be float32 or float16, got 'int8'"),
+            (["--batch-size", "0"], "batch_size must be at least 1, or None for the default, got 0"),
             (["--engine", "ray"], "engine must be one of inline, local, got 'ray'"),
             (["--json", "-", "--csv", "-"], "only one of --json, --csv may be '-'; give the other a file"),
             (

@@ -1,4 +1,4 @@
-"""Which scores a run computes."""
+"""What a run is asked for, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -93,3 +93,26 @@ def check_score_options(
                 msg = f"score_options must name options of their score, and {name!r} {has}, got {option!r}"
                 raise UsageError(msg)
     return copy
+
+
+def check_extraction(dtype: str, batch_size: int | None) -> None:
+    """Refuse options that would make every candidate fail.
+
+    Parameters
+    ----------
+    dtype : str
+        How features are kept.
+    batch_size : int or None
+        Samples in one forward pass.
+
+    Raises
+    ------
+    UsageError
+        When one of them is not of its form.
+    """
+    if dtype not in ("float32", "float16"):
+        msg = f"dtype must be float32 or float16, got {dtype!r}"
+        raise UsageError(msg)
+    if batch_size is not None and (isinstance(batch_size, bool) or batch_size < 1):
+        msg = f"batch_size must be at least 1, or None for the default, got {batch_size!r}"
+        raise UsageError(msg)

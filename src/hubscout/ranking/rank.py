@@ -12,7 +12,7 @@ from hubscout._typing import TaskKind
 from hubscout.data.task import Probe, Target
 from hubscout.errors import UsageError
 from hubscout.ranking.candidate import CandidateJob
-from hubscout.ranking.choice import check_score_options, choose_scores
+from hubscout.ranking.choice import check_extraction, check_score_options, choose_scores
 from hubscout.ranking.engines import EngineOptions, get_engine
 from hubscout.ranking.environment import environment
 from hubscout.ranking.events import Event, OnEvent
@@ -116,6 +116,7 @@ def rank(
     tell = on_event or _ignore
     runner = get_engine(engine, EngineOptions(workers=workers, time_limit=time_limit))
     patterns = [candidates] if isinstance(candidates, str) else [str(each) for each in candidates]
+    check_extraction(dtype, batch_size)
     addresses = expand_candidates(patterns)
     if not addresses:
         msg = f"candidates must name at least one model, got {patterns!r}; 'bundled:*' is a first choice"
@@ -143,7 +144,7 @@ def rank(
         pooling=pooling,
         batch_size=batch_size,
         dtype=dtype,
-        trust_remote_code=tuple(trust_remote_code),
+        trust_remote_code=(trust_remote_code,) if isinstance(trust_remote_code, str) else tuple(trust_remote_code),
         store=None if store is None else str(store),
     )
     records = runner.run([replace(job, address=str(address)) for address in addresses], tell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -11,9 +12,6 @@ from hubscout._printable import printable
 from hubscout.evaluation.comparison import Comparison
 from hubscout.report.fitting import Column, build_table, fit
 from hubscout.report.numbers import DASH
-
-# With a handful of candidates, smaller differences of tau are the exchange of one pair.
-_CLEAR_LEAD = 0.1
 
 
 def agreement_table(rows: Sequence[Comparison], width: int) -> RenderableType:
@@ -47,11 +45,11 @@ def agreement_table(rows: Sequence[Comparison], width: int) -> RenderableType:
     ]
     shown, _ = fit(columns, width)
     legend = (
-        "weighted tau: agreement with the fine-tuned order, 1 is the same order, 0 is chance (SciPy's "
-        "convention; truth-weighted: weights from the truth alone); regret@1: points of accuracy lost by "
-        "taking the first; "
-        "hit: the first is the best; n: candidates with a value."
+        "weighted tau: agreement with the fine-tuned order, 1 is the same order, 0 is chance (SciPy's convention; "
+        "truth-weighted: weights from the truth alone); regret@1: points of accuracy lost by taking the first; "
+        "hit: the first is the best"
     )
+    legend += "; n: candidates with both values." if any(column.title == "n" for column in shown) else "."
     return Group(build_table(shown), Text(), Text(legend, style="dim"))
 
 
@@ -74,19 +72,43 @@ def findings(rows: Sequence[Comparison], score: str) -> list[str]:
     shown = by_name.get(score)
     if shown is None or shown.agreement.weighted_tau is None:
         return [f"{score} gives no order that could be compared with fine-tuning."]
+    # A score that leaves candidates out answers another question.
+    others = [row for row in rows if row is not shown and row.agreement.n == shown.agreement.n]
+    noise = chance_spread(shown.agreement.n)
     tau = shown.agreement.weighted_tau
     sentences = [f"The order of {score} agrees with fine-tuning at a weighted tau of {tau:+.2f}; {_first(shown)}."]
-    yardstick = _best([row for row in rows if row.is_yardstick])
+    yardstick = _best([row for row in others if row.is_yardstick])
     if yardstick is not None:
-        sentences.append(_versus(score, tau, yardstick))
-    other = _best([row for row in rows if not row.is_yardstick and row.name != score])
+        sentences.append(_versus(score, tau, yardstick, noise))
+    other = _best([row for row in others if not row.is_yardstick])
     if other is not None:
-        sentences.append(_beside(tau, other))
+        sentences.append(_beside(tau, other, noise))
     sentences.append(
-        f"This is one task and {shown.agreement.n} candidates: it shows that the pieces work together, "
-        "not which score is best."
+        f"This is one task and {shown.agreement.n} candidates, where random orders spread by about {noise:.2f}: it "
+        "shows that the pieces work together, not which score is best."
     )
     return sentences
+
+
+def chance_spread(n: int) -> float:
+    """Return the standard deviation of Kendall's tau over random orders of n candidates.
+
+    Parameters
+    ----------
+    n : int
+        At least 2.
+
+    Returns
+    -------
+    float
+        That of the weighted tau is somewhat larger.
+
+    Examples
+    --------
+    >>> round(chance_spread(14), 2)
+    0.2
+    """
+    return math.sqrt(2 * (2 * n + 5) / (9 * n * (n - 1)))
 
 
 def _first(row: Comparison) -> str:
@@ -98,11 +120,11 @@ def _first(row: Comparison) -> str:
     return f"its first candidate ends {100 * regret:.1f} points of accuracy below the best"
 
 
-def _versus(score: str, tau: float, yardstick: Comparison) -> str:
+def _versus(score: str, tau: float, yardstick: Comparison, noise: float) -> str:
     value = yardstick.agreement.weighted_tau or 0.0
-    if tau - value > _CLEAR_LEAD:
+    if tau - value > noise:
         return f"The best order that does not look at the data, {yardstick.name}, reaches {value:+.2f}: looking paid."
-    if value - tau > _CLEAR_LEAD:
+    if value - tau > noise:
         return (
             f"The order by {yardstick.name}, which does not look at the data, reaches {value:+.2f}: "
             f"here looking with {score} did not pay."
@@ -110,12 +132,12 @@ def _versus(score: str, tau: float, yardstick: Comparison) -> str:
     return f"The order by {yardstick.name}, which does not look at the data, reaches {value:+.2f}: no clear difference."
 
 
-def _beside(tau: float, other: Comparison) -> str:
+def _beside(tau: float, other: Comparison, noise: float) -> str:
     value = other.agreement.weighted_tau or 0.0
-    if value - tau > _CLEAR_LEAD:
+    if value - tau > noise:
         return f"Of the other scores, {other.name} does better here, at {value:+.2f}."
-    if tau - value > _CLEAR_LEAD:
-        return f"None of the other scores comes near here; the next is {other.name} at {value:+.2f}."
+    if tau - value > noise:
+        return f"None of the other scores comes near here; the next is {other.name}, at {value:+.2f}."
     return f"Of the other scores, {other.name} is about as good here, at {value:+.2f}."
 
 

@@ -109,6 +109,7 @@ class LocalEngine:
             try:
                 return child.supervise(relay)
             finally:
+                child.kill()
                 self._release(child)
         except Exception as error:
             return failed_record(job, error, time.perf_counter() - start)
