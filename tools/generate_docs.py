@@ -35,7 +35,8 @@ def generate() -> dict[Path, str]:
 def score_index() -> str:
     """Lay out the table of all scores."""
     rows = [
-        f"| [`{spec.name}`]({spec.name}.md){_marks(spec)} | {_cell(spec.summary)} | {_list(spec.needs)} | {_list(spec.tasks)} |"
+        f"| [`{spec.name}`]({spec.name}.md){_marks(spec)} | {_cell(spec.summary)} "
+        f"| {_list(spec.needs)} | {_list(spec.tasks)} |"
         for spec in map(get_spec, list_scores())
     ]
     names = "\n".join(list_scores())
@@ -93,8 +94,7 @@ def command_page() -> str:
     return (
         f"{NOTE}# Command line\n\n"
         "Results go to stdout, progress and notes to stderr. `--json -` and `--csv -` print only JSON or CSV on "
-        "stdout. What the exit codes mean: [ranking](ranking.md#exit-codes).\n\n"
-        + "\n".join(parts)
+        "stdout. What the exit codes mean: [ranking](ranking.md#exit-codes).\n\n" + "\n".join(parts)
     )
 
 
