@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 
 import numpy as np
 import pytest
 import torch
 
-from hubscout.errors import CandidateError, MissingExtraError, UnsafeFileError, UsageError
+from hubscout.errors import CandidateError, UnsafeFileError, UsageError
 from hubscout.models.loading import load_encoder
 
 
@@ -157,15 +156,3 @@ class TestRefusals:
         shutil.copy(timm_folder("test_resnet", num_classes=7) / "model.safetensors", tmp_path)
         with pytest.raises(CandidateError, match=r"cannot be loaded: RuntimeError 'Error.* in loading state_dict"):
             load_encoder(f"timm:local-dir:{tmp_path}")
-
-    def test_torchvision_of_another_build(self, monkeypatch, tmp_path):
-        (tmp_path / "timm.py").write_text('raise RuntimeError("operator torchvision::nms does not exist")')
-        for name in [name for name in sys.modules if name.partition(".")[0] == "timm"]:
-            monkeypatch.delitem(sys.modules, name)
-        monkeypatch.syspath_prepend(tmp_path)
-        with pytest.raises(MissingExtraError) as caught:
-            load_encoder("timm:local-dir:./x")
-        assert str(caught.value) == (
-            "timm: addresses need torch and torchvision of one build, and the installed ones do not match; "
-            "reinstall both together: pip install --force-reinstall torch torchvision"
-        )

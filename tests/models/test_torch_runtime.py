@@ -1,11 +1,42 @@
 from __future__ import annotations
 
+import importlib.util
+import shutil
+import sys
+
 import numpy as np
 import pytest
 import torch
 
-from hubscout.errors import CandidateError, UsageError
+from hubscout.errors import CandidateError, MissingExtraError, UsageError
 from hubscout.models import torch_runtime
+from hubscout.models.loading import load_encoder
+
+
+class TestCheckTorchvision:
+    @pytest.fixture
+    def _broken(self, monkeypatch, tmp_path):
+        (tmp_path / "torchvision.py").write_text('raise RuntimeError("operators of another build")')
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.syspath_prepend(tmp_path)
+
+    @pytest.mark.usefixtures("_broken")
+    @pytest.mark.parametrize("scheme", ["timm", "hf", "st"])
+    def test_another_build_is_named_in_one_sentence(self, scheme, bert, tmp_path):
+        shutil.copytree(bert, tmp_path / "model")
+        (tmp_path / "model" / "modules.json").write_text("[]")
+        source = "local-dir:" if scheme == "timm" else ""
+        with pytest.raises(MissingExtraError) as caught:
+            load_encoder(f"{scheme}:{source}{tmp_path / 'model'}")
+        assert str(caught.value) == (
+            f"{scheme}: addresses need torch and torchvision of one build, and the installed ones do not match; "
+            "reinstall both together: pip install --force-reinstall torch torchvision"
+        )
+
+    def test_none_is_fine(self, monkeypatch):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+        torch_runtime.check_torchvision("hf: addresses")
 
 
 class TestChooseDevice:

@@ -93,6 +93,7 @@ def load(address: Address, request: LoadRequest) -> Encoder:
     # Before the libraries are imported: they take seconds, and read the offline mode only once.
     snapshot = locate(address, with_code=trusted)
     snapshot.check()
+    torch_runtime.check_torchvision("st: addresses")
     import sentence_transformers
 
     modules = _check_modules(snapshot.path, address.name, trusted=trusted)

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hubscout._optional import require
-from hubscout.errors import CandidateError, MissingExtraError
+from hubscout._optional import check_installed, require
+from hubscout.errors import CandidateError
 from hubscout.models import torch_runtime
 from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
@@ -84,7 +84,7 @@ def load(address: Address, request: LoadRequest) -> Encoder:
 
 
 def import_timm() -> Any:
-    """Import timm, and name its one common installation fault: torch and torchvision of different builds.
+    """Import timm, or say in one sentence what is missing.
 
     Returns
     -------
@@ -96,17 +96,11 @@ def import_timm() -> Any:
         When it is not installed, or torchvision does not match torch.
     """
     quiet_hub()
-    try:
-        timm = require("timm", "timm", "timm: addresses")
-        require("timm.data", "timm", "timm: addresses")
-    except RuntimeError as error:
-        if "torchvision" not in str(error):
-            raise
-        msg = (
-            "timm: addresses need torch and torchvision of one build, and the installed ones do not match; "
-            "reinstall both together: pip install --force-reinstall torch torchvision"
-        )
-        raise MissingExtraError(msg) from error
+    for module in ("torch", "torchvision", "timm"):
+        check_installed(module, "timm", "timm: addresses")
+    torch_runtime.check_torchvision("timm: addresses")
+    timm = require("timm", "timm", "timm: addresses")
+    require("timm.data", "timm", "timm: addresses")
     return timm
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hubscout._optional import require
-from hubscout.errors import CandidateError, UsageError
+from hubscout.errors import CandidateError, MissingExtraError, UsageError
 
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -20,6 +22,33 @@ _OUT_OF_MEMORY = (
     "failed to allocate",
     "CUBLAS_STATUS_ALLOC_FAILED",
 )
+
+
+def check_torchvision(purpose: str) -> None:
+    """Name the one installation fault that is common: torch and torchvision of different builds.
+
+    A torchvision that does not load is worse than none: transformers then says that its own models are missing.
+
+    Parameters
+    ----------
+    purpose : str
+        What needs them, in words that start the sentence.
+
+    Raises
+    ------
+    MissingExtraError
+        When torchvision is installed and does not match torch.
+    """
+    if importlib.util.find_spec("torchvision") is None:
+        return
+    try:
+        importlib.import_module("torchvision")
+    except (RuntimeError, OSError) as error:  # an operator or a shared library that the other build would bring
+        msg = (
+            f"{purpose} need torch and torchvision of one build, and the installed ones do not match; "
+            "reinstall both together: pip install --force-reinstall torch torchvision"
+        )
+        raise MissingExtraError(msg) from error
 
 
 def choose_device(name: str) -> str:

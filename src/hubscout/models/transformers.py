@@ -133,6 +133,7 @@ def load(address: Address, request: LoadRequest) -> Encoder:
     snapshot = locate(address, with_code=trusted)
     snapshot.check()
     _check_kind(snapshot.path, address)
+    torch_runtime.check_torchvision("hf: addresses")
     import transformers
 
     device = torch_runtime.choose_device(request.device)
