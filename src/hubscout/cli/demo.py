@@ -30,7 +30,7 @@ def demo(
     from hubscout.evaluation import load_ground_truth
     from hubscout.evaluation.comparison import compare
     from hubscout.ranking import rank
-    from hubscout.report import agreement_table, findings
+    from hubscout.report import agreement_table, findings, truth_table
     from hubscout.scores import RECOMMENDED_SCORE
 
     check_outputs(json=json_path)
@@ -43,12 +43,16 @@ def demo(
     if json_path != "-":
         truth = load_ground_truth(_TRUTH)
         rows = compare(ranking, truth)
+        width = console(sys.stdout).width
         parts: list[Any] = [
             "",
             f"Each of these models was also really fine-tuned ({truth[0].measure}; {truth[0].protocol}).",
-            "How well does each order agree with it?",
             "",
-            agreement_table(rows, console(sys.stdout).width),
+            truth_table(ranking, truth, width),
+            "",
+            "How well does each order agree with that of fine-tuning?",
+            "",
+            agreement_table(rows, width),
             "",
             *findings(rows, ranking.scores[0]),
         ]

@@ -4,6 +4,7 @@ from hubscout.report.agreement_table import agreement_table, findings
 from hubscout.report.cache_table import cache_table
 from hubscout.report.ranking_table import ranking_table
 from hubscout.report.remarks import probe_remarks, ranking_remarks
+from hubscout.report.truth_table import truth_table
 
 __all__ = [
     "agreement_table",
@@ -12,4 +13,5 @@ __all__ = [
     "probe_remarks",
     "ranking_remarks",
     "ranking_table",
+    "truth_table",
 ]

@@ -1,0 +1,32 @@
+"""`hubscout demo`, on two of its candidates."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hubscout.cli import demo
+
+
+@pytest.fixture
+def few(monkeypatch, tmp_path):
+    monkeypatch.setattr(demo, "_CANDIDATES", ["bundled:random", "bundled:glyphs_supervised"])
+    return tmp_path / "store"
+
+
+class TestDemo:
+    def test_shows_the_ranking_and_then_its_agreement(self, hubscout, few):
+        done = hubscout("demo", "--store", few)
+        assert done.code == 0, done.err
+        order, _, agreement = done.out.partition("Each of these models was also really fine-tuned")
+        assert "bundled:random" in order
+        for name in ("logme", "disco", "knn", "number of parameters (no look at the data)"):
+            assert f"\n {name} " in agreement
+        assert "The order of logme agrees with fine-tuning at a weighted tau of " in agreement
+        assert "This is one task and 2 candidates" in agreement.replace("\n", " ")
+
+    def test_json_dash_prints_only_json(self, hubscout, few):
+        done = hubscout("demo", "--store", few, "--json", "-", "--quiet")
+        assert len(json.loads(done.out)["records"]) == 2
+        assert done.err == ""
