@@ -1,6 +1,6 @@
 """Speed of extract() against a bare loop of the same model, batch and loader work.
 
-    python benchmarks/extraction.py [--images 512] [--repetitions 5] [--device auto]
+    python benchmarks/extraction.py [--images 1024] [--repetitions 5] [--device auto]
 
 Writes JPEG files to a temporary folder, and times, alternating within one run:
 
@@ -69,14 +69,14 @@ class ConvEncoder:
     def __init__(self, device: str) -> None:
         torch.manual_seed(0)
         layers: list[torch.nn.Module] = []
-        for inputs, outputs in [(3, 32), (32, 64), (64, 128), (128, 256)]:
+        for inputs, outputs in [(3, 16), (16, 32), (32, 64), (64, 128)]:
             layers += [torch.nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), torch.nn.ReLU()]
             layers += [torch.nn.Conv2d(outputs, outputs, 3, padding=1), torch.nn.ReLU()]
         self.device = device
         self.body = torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).to(device).eval()
-        self.head = torch.nn.Linear(256, 100).to(device)
+        self.head = torch.nn.Linear(128, 100).to(device)
         self.card = ModelCard(
-            "torch:benchmark", "sha256:0", "image", {"size": SIZE}, 256, source_classes=100, device=device
+            "torch:benchmark", "sha256:0", "image", {"size": SIZE}, 128, source_classes=100, device=device
         )
 
     def prepare(self, sample: Image.Image) -> torch.Tensor:
@@ -136,7 +136,7 @@ def bare(encoder: ConvEncoder, samples: JpegSamples, pool: ThreadPoolExecutor | 
 def main() -> None:
     """Time all variants in turn and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--images", type=int, default=1024)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()

@@ -20,6 +20,8 @@ class TestEntryKey:
             {"address": "hf:a/c"},
             {"transform": {"size": 8, "pooling": "mean"}},
             {"loader": "timm 2"},
+            {"feature_dim": 5},
+            {"source_classes": 10},
         ],
     )
     def test_facts_of_the_card_that_change_numbers_change_the_key(self, change):

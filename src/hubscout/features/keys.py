@@ -69,16 +69,18 @@ def entry_key(card: ModelCard, fingerprint: str, n_rows: int, dtype: str) -> Ent
     --------
     >>> card = ModelCard("bundled:a", "sha256:00", "image", {"size": 8}, 4)
     >>> entry_key(card, "f" * 64, 10, "float32").digest[:8]
-    'b754e50f'
+    '4ab21a89'
     """
     facts = {
         "address": card.address,
         "dtype": dtype,
+        "feature_dim": card.feature_dim,
         "feature_version": FEATURE_VERSION,
         "identity": card.identity,
         "loader": card.loader,
         "n_rows": n_rows,
         "probe": fingerprint,
+        "source_classes": card.source_classes,
         "transform": card.transform,
     }
     try:
