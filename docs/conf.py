@@ -14,6 +14,7 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"hubscout {release}"
 default_role = "code"
+smartquotes = False
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"

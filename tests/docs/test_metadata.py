@@ -1,4 +1,4 @@
-"""The citation file is one that tools read, and agrees with the package."""
+"""What packaging says and what the pages say agree."""
 
 from __future__ import annotations
 
@@ -36,3 +36,10 @@ class TestChangelog:
         sections = [line for line in lines if line.startswith("## ")]
         assert sections[0] == "## [Unreleased]"
         assert any(PROJECT["version"] in line for line in lines)
+
+
+class TestExtras:
+    def test_getting_started_names_those_for_users(self):
+        page = (ROOT / "docs" / "getting-started.md").read_text("utf-8")
+        extras = set(PROJECT["optional-dependencies"]) - {"dev", "docs"}
+        assert sorted(name for name in extras if f"| `{name}` |" not in page) == []
