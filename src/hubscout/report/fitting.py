@@ -14,7 +14,9 @@ from hubscout._printable import printable
 
 _GAP = 2  # columns of the terminal between two columns of the table
 _EDGES = 2
+# A folding column gives way to the others down to this, or to this share of the whole: names are worth more.
 _SHORTEST_FOLD = 24
+_SHARE_OF_FOLD = 0.4
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,8 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Columns of the terminal that the longest cell takes, or the least that a folding column accepts."""
-        longest = max(Text(printable(cell)).cell_len for cell in (self.title, *self.cells))
-        return min(longest, _SHORTEST_FOLD) if self.folds else longest
+        """Columns of the terminal that the longest cell takes."""
+        return max(Text(printable(cell)).cell_len for cell in (self.title, *self.cells))
 
 
 def fit(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
@@ -76,7 +77,7 @@ def fit(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]
     """
     shown = list(columns)
     left_out: list[str] = []
-    while _total(shown) > width:
+    while _needed(shown, width) > width:
         steps = [(column.expendable, place) for place, column in enumerate(shown) if column.expendable]
         steps += [(column.shortens, place) for place, column in enumerate(shown) if column.short is not None]
         if not steps:
@@ -120,5 +121,7 @@ def build_table(columns: Sequence[Column], styles: Sequence[str] = ()) -> Table:
     return table
 
 
-def _total(columns: Sequence[Column]) -> int:
-    return sum(column.width + _GAP for column in columns) - _GAP + _EDGES
+def _needed(columns: Sequence[Column], width: int) -> int:
+    longest_fold = max(_SHORTEST_FOLD, int(_SHARE_OF_FOLD * width))
+    widths = [min(column.width, longest_fold) if column.folds else column.width for column in columns]
+    return sum(widths) + _GAP * (len(widths) - 1) + _EDGES
