@@ -150,6 +150,15 @@ class TestFeatureFileSet:
         np.testing.assert_array_equal(found.features, FEATURES)
         assert found.source_logits is None
 
+    def test_rows_without_a_label_may_stand_in_the_file(self, tmp_path):
+        # A target of labels alone whose rows 2 and 7 have no label: its samples are positions in the user's arrays.
+        kept = [row for row in range(50) if row not in (2, 7)]
+        probe = make_probe(kept, modality="features")
+        found = feature_file_set(str(save(tmp_path, X=FEATURES)), probe)
+        np.testing.assert_array_equal(found.features, FEATURES[kept])
+        without = feature_file_set(str(save(tmp_path, X=FEATURES[kept])), probe)
+        np.testing.assert_array_equal(without.features, FEATURES[kept])
+
     def test_all_rows_stay_mapped_from_the_file(self, tmp_path):
         np.save(tmp_path / "f.npy", FEATURES.astype(np.float64))
         found = feature_file_set(str(tmp_path / "f.npy"), make_probe(range(50)))

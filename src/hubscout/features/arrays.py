@@ -100,7 +100,7 @@ def feature_file_set(name: str, probe: Probe) -> FeatureSet:
     probe : Probe
         Drawn from the target. The file must have one row for each usable sample of the target, in the
         target's order, of which the probe's rows are taken; or one row for each sample of the probe, in its
-        order.
+        order; or, for a target of labels alone, one row for each of its rows, usable or not.
 
     Returns
     -------
@@ -221,6 +221,11 @@ def _probe_rows(name: str, n_rows: int, probe: Probe) -> IntArray:
         return probe.rows
     if n_rows == len(probe):
         return np.arange(n_rows)
+    if probe.task.modality == "features":
+        # Rows without a label, or of another split, are no samples, but they stand in the user's arrays.
+        positions = np.array([probe.samples[index] for index in range(len(probe))], dtype=np.intp)
+        if int(positions.max(initial=-1)) < n_rows > probe.n_target:
+            return positions
     msg = (
         f"the file {name!r} must have one row for each of the {probe.n_target} usable samples of "
         f"{probe.task.name!r}, "
