@@ -15,6 +15,8 @@ from hubscout.stats.namespace import like, namespace, one_hot, to_numpy
 
 _MAX_ITERATIONS = 100
 _TOLERANCE = 1e-6
+# Ratios alpha / beta to choose the start from, relative to the mean variance of a component.
+_STARTS = np.logspace(-6, 6, 25)
 # The published program's stopping rule and its guards against division by zero.
 _AUTHORS_ITERATIONS, _AUTHORS_TOLERANCE, _AUTHORS_EPSILON = 11, 1e-3, 1e-5
 
@@ -117,10 +119,13 @@ class _Evidence:
 
 
 def _maximise(model: _LinearModel) -> _Evidence:
-    # Starting from the features' own scale makes the result independent of it.
+    # Limits and starts in units of the features' own scale make the result independent of it.
     scale = max(model.trace, np.finfo(np.float64).tiny)
-    lam = np.full(len(model.totals), scale / (model.n * max(model.rank, 1)))
     low, high = 1e-14 * scale, 1e10 * scale
+    # The evidence can have several maxima, and the fixed point stops at the one it starts near.
+    candidates = scale / (model.n * max(model.rank, 1)) * _STARTS
+    profiles = [_profile(model, np.full(len(model.totals), lam)) for lam in candidates]
+    lam = candidates[np.argmax([found.per_target for found in profiles], axis=0)]
     for _ in range(_MAX_ITERATIONS):
         gamma, m2, r2 = model.solve(lam)
         beta = (model.n - gamma) / r2
@@ -131,8 +136,12 @@ def _maximise(model: _LinearModel) -> _Evidence:
         lam = found
         if is_settled:
             break
+    return _profile(model, lam)
+
+
+def _profile(model: _LinearModel, lam: FloatArray) -> _Evidence:
+    """Return the evidence at some ratios with the best beta for each: that of the fixed point where it is one."""
     _, m2, r2 = model.solve(lam)
-    # The best beta for this lam: the fixed point's own where lam is free, and still the maximum where it met a limit.
     beta = model.n / (r2 + lam * m2)
     return _Evidence(_log_evidence(model, lam * beta, beta, m2, r2), lam, beta)
 
