@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ class TestRowSlices:
         slices = list(row_slices(n_rows, bytes_a_row))
         assert slices[0].start == 0
         assert slices[-1].stop == n_rows
-        assert all(a.stop == b.start for a, b in zip(slices, slices[1:], strict=False))
+        assert all(a.stop == b.start for a, b in pairwise(slices))
         assert all(part.stop > part.start for part in slices)
 
     @given(st.integers(1, 5000), st.integers(1, 10**9))

@@ -179,7 +179,7 @@ class TestCoordinates:
         found = Statistics(FEATURES, CODES)
         spectrum = found.spectrum(centred=centred)
         projected = (FEATURES - FEATURES.mean(axis=0) * centred) @ spectrum.right_vectors
-        means = [projected[CODES == c].mean(axis=0) for c in range(3)]
+        means = [projected[c == CODES].mean(axis=0) for c in range(3)]
         np.testing.assert_allclose(found.class_coordinates(spectrum), means, atol=1e-12)
         left = projected / spectrum.singular_values
         np.testing.assert_allclose(found.target_coordinates(spectrum), left.T @ np.eye(3)[CODES], atol=1e-12)
