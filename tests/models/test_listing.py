@@ -105,3 +105,26 @@ class TestExpandCandidates:
 class TestNaturalKey:
     def test_numbers_count(self):
         assert sorted(["a10", "a9", "a", "b1", "²"], key=natural_key) == ["a", "a9", "a10", "b1", "²"]
+
+
+class TestCandidatesFile:
+    def test_lines_stand_where_the_file_is_named(self, tmp_path):
+        path = tmp_path / "candidates.txt"
+        path.write_text("\ufeff# the small ones\ntimm:a\n\n  hf:org/name  \n", encoding="utf-8")
+        found = expand_candidates(["timm:first", f"@{path}", "timm:last"])
+        assert [str(each) for each in found] == ["timm:first", "timm:a", "hf:org/name", "timm:last"]
+
+    def test_a_file_that_is_not_there_is_one_sentence(self):
+        with pytest.raises(UsageError) as caught:
+            expand_candidates(["@no/such/file.txt"])
+        assert str(caught.value) == (
+            "candidates file 'no/such/file.txt' cannot be read: No such file or directory; "
+            "give a text file of one address a line"
+        )
+
+    def test_a_file_without_addresses_is_one_sentence(self, tmp_path):
+        path = tmp_path / "empty.txt"
+        path.write_text("# nothing yet\n")
+        with pytest.raises(UsageError) as caught:
+            expand_candidates([f"@{path}"])
+        assert str(caught.value) == f"candidates file {str(path)!r} must hold at least one address, got none"

@@ -15,6 +15,7 @@ from hubscout.cli.meter import Meter
 from hubscout.cli.streams import console, say
 from hubscout.ranking.events import Event
 from hubscout.report import probe_remarks
+from hubscout.report.names import short_name
 from hubscout.report.numbers import duration, rate
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -65,7 +66,7 @@ class _Lines(_Silent):
         self._said: dict[int, float] = {}
 
     def __call__(self, event: Event) -> None:
-        head = f"[{event.position}/{event.n_candidates}] {event.candidate}"
+        head = f"[{event.position}/{event.n_candidates}] {short_name(event.candidate)}"
         if event.kind == "start":
             self._meters[event.position] = Meter(self._clock)
             self._said[event.position] = self._clock()
@@ -106,7 +107,7 @@ class _Bars(_Silent):
         self._progress.stop()
 
     def __call__(self, event: Event) -> None:
-        head = printable(f"[{event.position}/{event.n_candidates}] {event.candidate}")
+        head = printable(f"[{event.position}/{event.n_candidates}] {short_name(event.candidate)}")
         if event.kind == "drawing":
             self._update(0, "reading the target", event, f"{event.done} of {event.total}")
         elif event.kind == "probe" and event.probe is not None and event.task is not None:

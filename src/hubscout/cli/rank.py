@@ -29,7 +29,9 @@ def rank(
     ],
     models: Annotated[
         list[str],
-        typer.Option("--models", "-m", metavar="ADDRESS...", help="Candidates, with wildcards; several at once."),
+        typer.Option(
+            "--models", "-m", metavar="ADDRESS...", help="Candidates, with wildcards; several at once, or @FILE."
+        ),
     ],
     scores: ScoresOption = None,
     option: ScoreOptionsOption = None,

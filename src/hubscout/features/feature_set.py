@@ -17,7 +17,8 @@ class FeatureSet:
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_features)
-        Float32 or float16 where an encoder made them; the file's own type where they were read. One row a sample, in the order of the probe.
+        One row a sample, in the order of the probe; float32 or float16 where an encoder made them, the file's own
+        type where they were read.
     labels : ndarray of shape (n_samples,)
         Label codes, or float targets.
     source_logits : ndarray of shape (n_samples, source_classes), or None

@@ -6,7 +6,7 @@ import difflib
 import fnmatch
 import glob
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hubscout.errors import UsageError
@@ -71,7 +71,8 @@ def expand_candidates(patterns: Sequence[str]) -> list[Address]:
     Parameters
     ----------
     patterns : sequence of str
-        Addresses, with or without ``*``.
+        Addresses, with or without ``*``; ``@FILE`` stands for the lines of a text file, where empty lines and lines
+        that start with ``#`` do not count.
 
     Returns
     -------
@@ -81,7 +82,8 @@ def expand_candidates(patterns: Sequence[str]) -> list[Address]:
     Raises
     ------
     UsageError
-        When nothing was named, an address is wrong, or a pattern matches nothing.
+        When nothing was named, an address is wrong, a pattern matches nothing, or a file of addresses cannot be
+        read.
 
     Examples
     --------
@@ -92,7 +94,7 @@ def expand_candidates(patterns: Sequence[str]) -> list[Address]:
         msg = f"candidates must be a list of at least one address, such as ['bundled:*'], got {patterns!r}"
         raise UsageError(msg)
     found: dict[str, Address] = {}
-    for pattern in patterns:
+    for pattern in _with_files(patterns):
         address = parse_address(pattern)
         if not _is_pattern(address):
             found.setdefault(str(address), address)
@@ -103,6 +105,26 @@ def expand_candidates(patterns: Sequence[str]) -> list[Address]:
         for match in matches:
             found.setdefault(match, parse_address(match))
     return list(found.values())
+
+
+def _with_files(patterns: Sequence[str]) -> Iterator[str]:
+    """Put the lines of a file of addresses in the place of its ``@FILE``."""
+    for pattern in patterns:
+        if not isinstance(pattern, str) or not pattern.startswith("@"):
+            yield pattern
+            continue
+        try:
+            text = Path(pattern[1:]).expanduser().read_text(encoding="utf-8-sig")
+        except (OSError, ValueError) as error:
+            reason = "it is not UTF-8 text" if isinstance(error, ValueError) else (error.strerror or str(error))
+            msg = f"candidates file {pattern[1:]!r} cannot be read: {reason}; give a text file of one address a line"
+            raise UsageError(msg) from None
+        lines = [line.strip() for line in text.splitlines()]
+        addresses = [line for line in lines if line and not line.startswith("#")]
+        if not addresses:
+            msg = f"candidates file {pattern[1:]!r} must hold at least one address, got none"
+            raise UsageError(msg)
+        yield from addresses
 
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:

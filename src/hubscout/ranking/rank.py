@@ -55,7 +55,8 @@ def rank(
     target : str, Path or Target
         Where the labelled data are, or what `hubscout.load_target` returned.
     candidates : str or sequence of str
-        Addresses, with wildcards: ``timm:*mobilenet*``, ``bundled:*``, ``features:mine.npz``.
+        Addresses, with wildcards: ``timm:*mobilenet*``, ``bundled:*``, ``features:mine.npz``; ``@FILE`` reads them
+        from a file, one a line.
     scores : str or sequence of str, optional
         Names of scores; the first one ranks. By default the recommended one and a few cheap companions.
     probe_size : int, optional
@@ -110,7 +111,7 @@ def rank(
         After all processes were ended. Extracted features are kept: the same call goes on from there.
     """
     from hubscout.data import draw_probe, load_target
-    from hubscout.models import expand_candidates
+    from hubscout.models import expand_candidates, hub_is_reachable
 
     arguments = {name: _plain(value) for name, value in locals().items() if name in _RECORDED}
     tell = on_event or _ignore
@@ -132,6 +133,8 @@ def rank(
         max_bad=max_bad,
         progress=lambda done, total: tell(Event("drawing", done=done, total=total)),
     )
+    if any(address.scheme in _HUB_SCHEMES and not address.is_local for address in addresses):
+        hub_is_reachable()  # asked once here, and known to the candidates' processes by their environment
     facts = _facts(probe)
     tell(Event("probe", total=len(probe), n_candidates=len(addresses), task=probe.task, probe=facts))
     job = CandidateJob(
@@ -185,6 +188,7 @@ def _facts(probe: Probe) -> ProbeFacts:
     )
 
 
+_HUB_SCHEMES = ("timm", "hf", "st")
 _RECORDED = frozenset(rank.__annotations__) - {"return", "on_event"}
 
 

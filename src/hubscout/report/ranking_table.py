@@ -9,6 +9,7 @@ from rich.text import Text
 from hubscout._printable import printable
 from hubscout.ranking.records import Ranking, ScoreRecord
 from hubscout.report.fitting import Column, build_table, fit
+from hubscout.report.names import short_names
 from hubscout.report.numbers import DASH, count, decimals, rate, with_error
 
 _UNITS = {"image": "img", "text": "text", "features": "row"}
@@ -43,6 +44,7 @@ def ranking_table(ranking: Ranking, width: int) -> RenderableType:
 
 def _columns(ranking: Ranking) -> list[Column]:
     records = ranking.records
+    names = short_names([record.candidate for record in records])
     unit = _UNITS[ranking.task.modality]
     # First the errors of the other scores go, then the costs, then the error of the deciding score, then the other
     # scores from the right; the deciding score always stays.
@@ -59,7 +61,7 @@ def _columns(ranking: Ranking) -> list[Column]:
     ]
     return [
         Column("#", tuple(str(record.rank or DASH) for record in records)),
-        Column("candidate", tuple(record.candidate for record in records), justify="left", folds=True),
+        Column("candidate", tuple(names[record.candidate] for record in records), justify="left", folds=True),
         *scores,
         Column("width", tuple(str(record.n_features or DASH) for record in records), 2, name="width"),
         Column("params", tuple(count(record.n_parameters) for record in records), 5, name="params"),
@@ -91,6 +93,8 @@ def _legend(ranking: Ranking, shown: list[Column], left_out: list[str]) -> str:
         words.append(f"{unit}/s: {_MEANING[unit]} a second when the features were extracted")
     if "sec" in titles:
         words.append("sec: seconds for all of it in this run")
+    if any(name != address for address, name in short_names([r.candidate for r in ranking.records]).items()):
+        words.append("long addresses are shortened here, and whole with --json")
     if left_out:
         words.append(f"not shown for lack of room: {', '.join(left_out)}")
     return printable("; ".join(words) + ".")
@@ -98,17 +102,18 @@ def _legend(ranking: Ranking, shown: list[Column], left_out: list[str]) -> str:
 
 def _reasons(ranking: Ranking) -> list[RenderableType]:
     lines: list[RenderableType] = []
+    names = short_names([record.candidate for record in ranking.records])
     if ranking.not_ranked:
         lines += [
             Text(),
             Text(f"Not ranked: {len(ranking.not_ranked)} of {len(ranking.records)}", style="bold"),
         ]
-    lines += [_line(record.candidate, record.reason or "no reason was given") for record in ranking.not_ranked]
+    lines += [_line(names[record.candidate], record.reason or "no reason was given") for record in ranking.not_ranked]
     missing: dict[tuple[str, str], list[str]] = {}
     for record in ranking.ranked:
         for name, entry in record.scores.items():
             if entry.value is None:
-                missing.setdefault((name, entry.reason or "no reason was given"), []).append(record.candidate)
+                missing.setdefault((name, entry.reason or "no reason was given"), []).append(names[record.candidate])
     if missing:
         lines += [Text(), Text("No value", style="bold")]
     lines += [_line(f"{name} of {', '.join(who)}", reason) for (name, reason), who in missing.items()]

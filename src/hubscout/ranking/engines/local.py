@@ -159,6 +159,8 @@ def child_environment(environment: Any, workers: int) -> dict[str, str]:
     result.setdefault("TOKENIZERS_PARALLELISM", "false")
     result.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     result["PYTHONUNBUFFERED"] = "1"
+    # Threads that spin while they wait take the cores from the loader that they wait for.
+    result.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if workers > 1:
         share = str(max(1, _cores() // workers))
         for variable in _THREAD_VARIABLES:
