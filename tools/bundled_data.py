@@ -58,7 +58,7 @@ def _draw_glyph(strokes: npt.NDArray[Any], rng: _Generator) -> Image.Image:
     return canvas
 
 
-def _low_resolution(canvas: Image.Image) -> npt.NDArray[np.float32]:
+def _low_resolution(canvas: Image.Image) -> npt.NDArray[Any]:
     """Reduce to 8 x 8 pixels of 17 levels and enlarge again, as the digits are."""
     small = np.asarray(canvas.resize((8, 8), Image.Resampling.BOX), dtype=np.float32) / 255
     levels = np.rint(np.clip(small * 1.4, 0, 1) * 16) * (255 / 16)
@@ -74,7 +74,7 @@ def drawn_shapes(n: int, seed: int) -> tuple[Images, Labels]:
     return images.transpose(0, 3, 1, 2).astype(np.float32), labels.astype(np.int64)
 
 
-def _draw_shape(shape: str, rng: _Generator) -> npt.NDArray[np.float32]:
+def _draw_shape(shape: str, rng: _Generator) -> npt.NDArray[Any]:
     """Draw one shape as an array (32, 32, 3)."""
     side = _DRAWN // 2
     ground, ink = _two_colours(rng)
@@ -154,7 +154,7 @@ def _texture(name: str, rng: _Generator) -> npt.NDArray[Any]:
         "plaid": lambda: (wave + across) / 2,
         "bricks": lambda: np.where((np.abs(wave) < 0.25) | (np.abs(across) < 0.1), -1.0, 1.0),
     }
-    return np.clip(patterns[name]() * 0.5 + 0.5, 0, 1)
+    return np.asarray(np.clip(patterns[name]() * 0.5 + 0.5, 0, 1))
 
 
 def _smooth(noise: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -170,7 +170,7 @@ def other_digits(n: int, seed: int) -> tuple[Images, Labels]:
     rows = np.flatnonzero(~np.isin(digits, TARGET_DIGITS))
     rows = np.random.default_rng(seed).permutation(rows)[:n]
     images = [enlarged(pixels[row], DIGIT_SIZE) for row in rows]
-    return np.stack(images)[:, None].astype(np.float32) / 255, digits[rows].astype(np.int64)
+    return np.stack(images)[:, None].astype(np.float32) / np.float32(255), digits[rows].astype(np.int64)
 
 
 def enlarged(pixels: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

@@ -47,7 +47,7 @@ class DigitSamples:
 
     def content(self, index: int) -> bytes:
         """Return the pixels of one sample, row by row."""
-        return self.pixels[index].tobytes()
+        return bytes(self.pixels[index].tobytes())
 
     def name(self, index: int) -> str:
         """Name one sample by its position in scikit-learn's data set."""
