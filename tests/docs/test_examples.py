@@ -43,7 +43,7 @@ def check_command(words):
         _, command, _ = command.resolve_command(context, [words.pop(0)])
     options = command.make_context("hubscout", words).params
     for address in [*(options.get("models") or ()), *(options.get("pattern") or ())]:
-        if address != "ADDRESS...":
+        if address != "ADDRESS..." and not address.startswith("@"):
             parse_address(address)
     names = score_names(options["scores"]) if isinstance(options.get("scores"), str) else None
     for name in () if names in (None, "all") else names:
