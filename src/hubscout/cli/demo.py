@@ -12,7 +12,7 @@ from hubscout.cli.choices import JsonOption, QuietOption, StoreOption
 _TARGET = "bundled:digits"
 _CANDIDATES = "bundled:*"
 _TRUTH = "bundled_digits"
-_SCORES = ("logme", "disco", "h_score", "knn", "linear_probe", "nearest_centroid", "leep")
+_SCORES = ("logme", "disco", "h_score", "knn", "linear_probe", "leep")
 _PARTIAL = 3
 _WORKERS = 2  # half of a small process is waiting for its libraries to load
 
