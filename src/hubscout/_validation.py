@@ -198,6 +198,8 @@ def _real_array(name: str, given: Any) -> Array:
         except ValueError:
             msg = f"{name} must have rows of one length, got rows of different lengths"
             raise DataError(msg) from None
+    if array_api_compat.is_torch_array(given):
+        given = given.detach()  # scores are numbers: no gradient is kept, and none is warned of
     is_real = given.dtype.kind in "fiub" if isinstance(given, np.ndarray) else "complex" not in str(given.dtype)
     if not is_real:
         msg = f"{name} must be real numbers, got an array of {given.dtype}; convert it to float32 first"

@@ -15,6 +15,9 @@ from hubscout.stats.namespace import like, namespace, to_numpy
 
 Covariance = Literal["shared", "identity", "class"]
 
+# Below this share of the group's variance, what a class has is rounding.
+_POINT_SPREAD = 1e-9
+
 
 class PooledModel:
     """Nearest class mean in each group, in coordinates that a shared covariance whitens (or in plain ones)."""
@@ -127,11 +130,14 @@ class ClassCovarianceModel:
             second += to_numpy(segment_sums(_outer(coordinates), statistics.codes[rows], n_classes))
         covariances = second.reshape(n_classes, size, size) / statistics.counts[:, None, None]
         covariances -= means[:, :, None] * means[:, None, :]
-        # A class of one sample has no spread of its own: it borrows a little of the group's.
+        stable: FloatArray = ridged(covariances, self.ridge)
+        # A class of one sample, or of copies of one, has no spread of its own: it takes its ridge from the group's.
         spread = np.sum(self.spectrum.singular_values[group] ** 2) / (statistics.n_samples * size)
-        floor = np.finfo(np.float64).eps * spread * np.eye(size)
-        stable = ridged(covariances, self.ridge) + floor
-        return np.linalg.inv(stable), np.linalg.slogdet(stable)[1]
+        is_point = np.trace(covariances, axis1=1, axis2=2) <= _POINT_SPREAD * size * spread
+        stable[is_point] += max(self.ridge, _POINT_SPREAD) * spread * np.eye(size)
+        log_determinants: FloatArray = np.linalg.slogdet(stable)[1]
+        precisions: FloatArray = np.linalg.inv(stable)
+        return precisions, log_determinants
 
     def _walk(self, group: slice) -> Iterator[tuple[slice, Array]]:
         select = np.eye(self.spectrum.n_components)[:, group]

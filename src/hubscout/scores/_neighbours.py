@@ -38,7 +38,7 @@ def nearest_neighbours(statistics: Statistics, k: int) -> tuple[IntArray, FloatA
         step = max(1, _BLOCK_DISTANCES // samples.shape[0])
         for rows, queries in statistics.chunks():
             for start in range(0, queries.shape[0], step):
-                block = queries[start : start + step, :] - mean[None, :]
+                block = queries[start : min(start + step, queries.shape[0]), :] - mean[None, :]
                 squared = xp.sum(block**2, axis=1)[:, None] + norms[None, :] - 2 * xp.matmul(block, samples.T)
                 first = rows.start + start
                 where = slice(first, first + block.shape[0])

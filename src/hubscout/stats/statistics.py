@@ -123,10 +123,13 @@ class Statistics:
     @property
     def targets(self) -> npt.NDArray[Any]:
         """Class codes (n_samples,), or regression targets (n_samples, n_targets)."""
+        self._require_labels()
+        return self._targets  # type: ignore[return-value]
+
+    def _require_labels(self) -> None:
         if self._targets is None:
             msg = "labels must be given: this score compares features with labels"
             raise UsageError(msg)
-        return self._targets
 
     @property
     def codes(self) -> IntArray:
@@ -296,6 +299,7 @@ class Statistics:
 
         B is the one-hot matrix for classification. With centred features, B is centred by the same stroke.
         """
+        self._require_labels()
         moments = self.moments(with_scatter=False)
         sums = centred_target_sums(moments) if spectrum.is_centred else moments.target_sums
         xp = namespace(spectrum.right_vectors)
