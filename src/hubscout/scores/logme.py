@@ -41,8 +41,9 @@ class _LinearModel:
 
     def __post_init__(self) -> None:
         centred = self.target_squares - self.totals**2 / self.n
-        # Squared norm of the centred targets outside the span of the features.
-        self.outside = np.maximum(centred - (self.projected**2).sum(axis=1), 0.0)
+        # Squared norm of the centred targets outside the span of the features, or 0 where it is rounding.
+        outside = centred - (self.projected**2).sum(axis=1)
+        self.outside = np.where(outside > 1e-13 * self.target_squares, outside, 0.0)
         self.floor = np.finfo(np.float64).eps * np.maximum(self.target_squares, np.finfo(np.float64).tiny)
 
     @property

@@ -88,12 +88,14 @@ def _estimate_linear(statistics: Statistics) -> Estimate:
         left = to_numpy(coordinates)
         wanted = one_hot(targets[rows], statistics.n_targets) if is_class else targets[rows]
         leverages = left**2 @ filters + 1 / n
+        centred = wanted - means
         for index, shrink in enumerate(filters.T):
-            fitted = left @ (shrink[:, None] * projected) + means
-            # The residual of a ridge fit without sample i, from the fit with it.
-            errors = (wanted - fitted) / np.maximum(1 - leverages[:, index], 1e-12)[:, None]
-            losses[index] += (errors**2).sum(axis=0)
-            outcome[index, rows] = (wanted - errors).argmax(axis=1) if is_class else errors
+            errors = left @ (shrink[:, None] * projected)
+            # The residual of a ridge fit without sample i, from the fit with it; in place, for many classes.
+            np.subtract(centred, errors, out=errors)
+            errors /= np.maximum(1 - leverages[:, index], 1e-12)[:, None]
+            losses[index] += np.einsum("ij,ij->j", errors, errors)
+            outcome[index, rows] = np.subtract(wanted, errors, out=errors).argmax(axis=1) if is_class else errors
     if is_class:
         hits = (outcome[losses.sum(axis=1).argmin()] == statistics.codes).astype(np.float64)
         return Estimate(float(hits.mean()), lambda: hits)
@@ -141,7 +143,7 @@ def knn(features: Any, labels: Any = None, *, k: int = 5, task: TaskKind = "clas
     Returns
     -------
     float
-        Leave-one-out accuracy in [0, 1]; mean R^2 over the targets for regression, at most 1.
+        Higher is better: leave-one-out accuracy in [0, 1]; mean R^2 over the targets for regression, at most 1.
 
     Raises
     ------
@@ -200,7 +202,7 @@ def linear_probe(features: Any, labels: Any = None, *, task: TaskKind = "classif
     Returns
     -------
     float
-        Leave-one-out accuracy in [0, 1]; mean R^2 over the targets for regression, at most 1.
+        Higher is better: leave-one-out accuracy in [0, 1]; mean R^2 over the targets for regression, at most 1.
 
     Raises
     ------
@@ -254,7 +256,7 @@ def nearest_centroid(features: Any, labels: Any = None) -> float:
     Returns
     -------
     float
-        Leave-one-out accuracy in [0, 1].
+        Higher is better: leave-one-out accuracy in [0, 1].
 
     Raises
     ------
