@@ -1,6 +1,7 @@
 """Transferability scores: one paper family a file, all on the same statistics."""
 
 from hubscout.scores._spec import INVARIANCES, Estimate, ScoreSpec, get_spec, list_scores
+from hubscout.scores._spec import score as register_score
 from hubscout.scores.disco import disco
 from hubscout.scores.evaluate import RECOMMENDED_SCORE, ScoreValue, evaluate, score
 from hubscout.scores.h_score import h_score, h_score_shrunk
@@ -26,5 +27,6 @@ __all__ = [
     "logme",
     "nce",
     "nearest_centroid",
+    "register_score",
     "score",
 ]
