@@ -86,7 +86,7 @@ def logme(features, targets):
     for target in np.atleast_2d(targets.T):
         # The evidence can have more than one maximum, so a grid looks first.
         grid = middle + np.linspace(-15, 25, 81)
-        best = min(grid, key=lambda log_ratio: loss(log_ratio, target))  # noqa: B023
+        best = min(grid, key=lambda log_ratio: loss(log_ratio, target))
         found = minimize_scalar(loss, bounds=(best - 1, best + 1), args=(target,), method="bounded")
         values.append(-found.fun)
     return np.mean(values)
@@ -185,7 +185,7 @@ def linear_probe(features, labels=None, targets=None):
         best = min(predicted, key=lambda strength: np.sum((wanted - predicted[strength]) ** 2))
         return np.mean(predicted[best].argmax(axis=1) == labels)
     columns = [
-        min((found[:, column] for found in predicted.values()), key=lambda p: np.sum((wanted[:, column] - p) ** 2))  # noqa: B023
+        min((found[:, column] for found in predicted.values()), key=lambda p: np.sum((wanted[:, column] - p) ** 2))
         for column in range(wanted.shape[1])
     ]
     return _explained(wanted, np.stack(columns, axis=1))

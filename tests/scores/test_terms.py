@@ -1,0 +1,55 @@
+"""The terms behind standard errors, against a delete-one jackknife of the value itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hubscout.scores import Estimate, get_spec
+from hubscout.testing import draw_problem
+
+
+def jackknife(name: str, problem, **options) -> np.ndarray:
+    """Each sample's influence on the value, by leaving it out: mean zero."""
+    n = len(problem.labels)
+    values = np.array(
+        [problem.rows(np.delete(np.arange(n), i)).estimate(get_spec(name), **options).value for i in range(n)]
+    )
+    return (n - 1) * (values.mean() - values)
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("h_score", "classification"),
+        ("h_score_shrunk", "classification"),
+        ("logme", "classification"),
+        ("logme", "regression"),
+    ],
+)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_influence_is_that_of_leaving_out(name: str, task, seed: int) -> None:
+    problem = draw_problem(seed, n_samples=120, n_features=4, n_classes=3, signal=0.8, task=task)
+    terms = problem.estimate(get_spec(name)).terms()
+    influence = jackknife(name, problem)
+    assert np.corrcoef(terms, influence)[0, 1] > 0.95
+    assert terms.std() == pytest.approx(influence.std(), rel=0.25)
+
+
+@pytest.mark.parametrize("name", ["disco", "leep", "nce"])
+def test_plain_means_of_fitted_models_are_near_it(name: str) -> None:
+    # Their terms hold the fitted model fixed, which leaves out a part of the influence.
+    problem = draw_problem(0, n_samples=120, n_features=4, signal=0.8)
+    terms = problem.estimate(get_spec(name)).terms()
+    influence = jackknife(name, problem)
+    assert np.corrcoef(terms, influence)[0, 1] > 0.9
+    assert terms.std() == pytest.approx(influence.std(), rel=0.35)
+
+
+class TestStandardError:
+    def test_is_the_deviation_of_the_mean(self) -> None:
+        terms = np.array([1.0, 2.0, 4.0])
+        assert Estimate(7 / 3, lambda: terms).standard_error() == pytest.approx(terms.std(ddof=1) / 3**0.5)
+
+    def test_is_unknown_without_terms(self) -> None:
+        assert Estimate(1.0).standard_error() is None
