@@ -136,7 +136,7 @@ class ClassCovarianceModel:
         is_point = np.trace(covariances, axis1=1, axis2=2) <= _POINT_SPREAD * size * spread
         stable[is_point] += max(self.ridge, _POINT_SPREAD) * spread * np.eye(size)
         log_determinants: FloatArray = np.linalg.slogdet(stable)[1]
-        precisions: FloatArray = np.linalg.inv(stable)
+        precisions: FloatArray = np.asarray(np.linalg.inv(stable), dtype=np.float64)
         return precisions, log_determinants
 
     def _walk(self, group: slice) -> Iterator[tuple[slice, Array]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from hubscout._typing import Array, FloatArray, IntArray, TaskKind
 from hubscout._validation import check_choice, check_flag, check_number, check_positive_int
+from hubscout.scores._disco_influence import pooled_influence
 from hubscout.scores._disco_models import ClassCovarianceModel, Covariance, PooledModel
 from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Spectrum, Statistics
@@ -52,7 +53,21 @@ def _estimate(
     check_flag("log_determinant", log_determinant)
     ridge = DEFAULT_RIDGE[covariance] if ridge is None else check_number("ridge", ridge, above=0, inclusive=True)
     if hard_fraction is not None:
-        statistics = statistics.take(hard_examples(statistics, hard_fraction, n_components))
+        # Samples that were chosen for their labels are no sample of the task: their value has no standard error.
+        chosen = statistics.take(hard_examples(statistics, hard_fraction, n_components))
+        return Estimate(_decomposed(chosen, n_components, n_groups, covariance, ridge, center, log_determinant).value)
+    return _decomposed(statistics, n_components, n_groups, covariance, ridge, center, log_determinant)
+
+
+def _decomposed(
+    statistics: Statistics,
+    n_components: int | None,
+    n_groups: int,
+    covariance: Covariance,
+    ridge: float,
+    center: bool,
+    log_determinant: bool,
+) -> Estimate:
     spectrum = statistics.spectrum(n_components, centred=center)
     groups = group_slices(spectrum.n_components, n_groups)
     if statistics.task == "regression":
@@ -61,14 +76,14 @@ def _estimate(
         # Features without any spread leave the prior as the posterior.
         prior = statistics.priors[statistics.codes]
         return Estimate(float(prior.mean()), lambda: prior)
+    ratios = group_ratios(spectrum, groups)
     if covariance == "class":
-        model: ClassCovarianceModel | PooledModel = ClassCovarianceModel(
-            statistics, spectrum, groups, ridge, log_determinant=log_determinant
+        posteriors = ClassCovarianceModel(statistics, spectrum, groups, ridge, log_determinant=log_determinant).terms(
+            ratios
         )
-    else:
-        model = PooledModel(statistics, spectrum, groups, covariance, ridge)
-    terms = model.terms(group_ratios(spectrum, groups))
-    return Estimate(float(terms.mean()), lambda: terms)
+        return Estimate(float(posteriors.mean()), lambda: posteriors)
+    model = PooledModel(statistics, spectrum, groups, covariance, ridge)
+    return Estimate(float(model.terms(ratios).mean()), lambda: pooled_influence(model, ratios))
 
 
 def _regression(statistics: Statistics, spectrum: Spectrum, groups: list[slice]) -> Estimate:
@@ -227,6 +242,9 @@ def disco(
     norms; labels need not be 0..C-1; regression, detection and hard examples were not released, so they follow the
     paper's text. Values with different ``n_components`` or ``n_groups`` are not comparable. Class covariances are
     fitted on the samples they score and need more samples a class than components a group.
+
+    Standard errors count, to first order, how each sample moves class sizes, means, the pooled covariance and the
+    ratios; with class covariances only the spread of the posteriors, about half of it.
 
     References
     ----------
