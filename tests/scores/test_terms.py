@@ -48,6 +48,23 @@ def test_plain_means_of_fitted_models_are_near_it(name: str) -> None:
     assert terms.std() == pytest.approx(influence.std(), rel=0.35)
 
 
+@pytest.mark.parametrize(("covariance", "signal"), [("shared", 0.3), ("shared", 1.5), ("identity", 0.3)])
+def test_discos_influence_in_one_group_is_exact(covariance: str, signal: float) -> None:
+    # One group of all components does not depend on their directions, which the terms hold fixed.
+    problem = draw_problem(4, n_samples=150, n_features=3, signal=signal)
+    options = {"n_groups": 1, "covariance": covariance}
+    terms = problem.estimate(get_spec("disco"), **options).terms()
+    whole = np.arange(150)
+    twice, never = (
+        np.array([problem.rows(change(i)).estimate(get_spec("disco"), **options).value for i in whole])
+        for change in (lambda i: np.append(whole, i), lambda i: np.delete(whole, i))
+    )
+    # A central difference in the weight of each sample.
+    influence = 150 * (twice - never) / 2
+    away = terms - terms.mean()
+    assert np.linalg.norm(away - (influence - influence.mean())) < 0.01 * np.linalg.norm(away)
+
+
 @pytest.mark.parametrize("covariance", ["shared", "identity"])
 def test_discos_influence_in_several_groups(covariance: str) -> None:
     problem = draw_problem(1, n_samples=150, n_features=20, signal=0.8)
