@@ -30,7 +30,8 @@ class TestAgainstTimm:
         encoder = load_encoder(f"timm:local-dir:{folder}", device="cpu")
         batch = encoder.encode([encoder.prepare(picture) for picture in pictures])
         features, logits, model = _direct(folder, pictures)
-        np.testing.assert_allclose(batch.features, features, atol=1e-6)
+        # Channels last in memory sums in another order than the direct call.
+        np.testing.assert_allclose(batch.features, features, atol=1e-5)
         np.testing.assert_allclose(batch.logits, logits, atol=1e-5)
         assert batch.features.dtype == np.float32
         assert batch.features.flags.c_contiguous

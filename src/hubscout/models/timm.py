@@ -42,10 +42,8 @@ class TimmEncoder:
 
     def encode(self, prepared: Sequence[Any]) -> EncodedBatch:
         """Run the trunk and the head once over a batch."""
-        import torch
-
         with torch_runtime.forward_pass():
-            features, logits = self._run(torch.stack(list(prepared)).to(self.card.device))
+            features, logits = self._run(torch_runtime.image_batch(prepared, self.card.device))
             return EncodedBatch(
                 torch_runtime.to_numpy(torch_runtime.pool_map(features)),
                 None if logits is None else torch_runtime.to_numpy(logits),

@@ -57,10 +57,8 @@ class FactoryImageEncoder:
 
     def encode(self, prepared: Sequence[npt.NDArray[np.float32]]) -> EncodedBatch:
         """Run the module once over a batch."""
-        import torch
-
         with torch_runtime.forward_pass():
-            features, logits = self._run(torch.from_numpy(np.stack(prepared)).to(self.card.device))
+            features, logits = self._run(torch_runtime.image_batch(prepared, self.card.device))
             return EncodedBatch(
                 torch_runtime.to_numpy(features), None if logits is None else torch_runtime.to_numpy(logits)
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -127,7 +127,31 @@ def to_numpy(tensor: Any) -> npt.NDArray[np.float32]:
 
 def ready(module: Any, device: str) -> Any:
     """Put a module into the state for inference: float32, no dropout, no gradients, on its device."""
-    return module.float().eval().requires_grad_(requires_grad=False).to(device)
+    import torch
+
+    # With channels last, convolutions run up to twice as fast on a CPU; modules without any do not notice.
+    module = module.float().eval().requires_grad_(requires_grad=False)
+    return module.to(device=device, memory_format=torch.channels_last)
+
+
+def image_batch(images: Sequence[Any], device: str) -> Any:
+    """Stack images of shape (channels, height, width) into one batch on a device, channels last in memory.
+
+    Parameters
+    ----------
+    images : sequence of ndarray or torch.Tensor
+        Of one shape.
+    device : str
+        As `choose_device` returns it.
+
+    Returns
+    -------
+    torch.Tensor of shape (batch, channels, height, width)
+    """
+    import torch
+
+    batch = torch.stack([torch.as_tensor(image) for image in images])
+    return batch.to(device=device, memory_format=torch.channels_last)
 
 
 def count_parameters(module: Any, without: Any = None) -> int:

@@ -86,13 +86,11 @@ class ImageEncoder(TransformersEncoder):
 
     def inputs(self, prepared: Sequence[npt.NDArray[np.float32]]) -> dict[str, Any]:
         """Stack pictures, which must have come out in one size."""
-        import torch
-
         shapes = sorted({array.shape for array in prepared})
         if len(shapes) > 1:
             msg = f"the image processor gives pictures of different sizes, such as {shapes[0]} and {shapes[-1]}"
             raise CandidateError(msg)
-        return {"pixel_values": torch.from_numpy(np.stack(prepared)).to(self.card.device)}
+        return {"pixel_values": torch_runtime.image_batch(prepared, self.card.device)}
 
 
 class TextEncoder(TransformersEncoder):

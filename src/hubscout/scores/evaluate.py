@@ -15,7 +15,8 @@ from hubscout.errors import HubscoutError, UsageError
 from hubscout.scores._spec import ScoreSpec, get_spec, list_scores
 from hubscout.stats import Statistics
 
-# Chosen by agreement with fine-tuned accuracy on real encoders and data sets: docs/evidence.md.
+# Sound for any width and scale of features, and among the best in agreement with fine-tuned accuracies where those are
+# at hand: 17 image encoders on three data sets, and audio encoders on six tasks.
 RECOMMENDED_SCORE = "logme"
 
 

@@ -82,7 +82,8 @@ def _estimate_linear(statistics: Statistics) -> Estimate:
     projected = statistics.target_coordinates(spectrum)
     means = statistics.moments(with_scatter=False).target_totals / n
     losses = np.zeros((len(_RIDGES), statistics.n_targets))
-    outcome: npt.NDArray[Any] = np.empty((len(_RIDGES), *targets.shape))  # predicted codes, or residuals
+    # For each ridge, whether the label is right, or the residuals.
+    outcome: npt.NDArray[Any] = np.empty((len(_RIDGES), *targets.shape), dtype=bool if is_class else np.float64)
     width = 2 * statistics.n_targets + spectrum.n_components
     for rows, coordinates in statistics.coordinates(spectrum, np.diag(1 / spectrum.singular_values), width=width):
         left = to_numpy(coordinates)
@@ -95,9 +96,12 @@ def _estimate_linear(statistics: Statistics) -> Estimate:
             np.subtract(centred, errors, out=errors)
             errors /= np.maximum(1 - leverages[:, index], 1e-12)[:, None]
             losses[index] += np.einsum("ij,ij->j", errors, errors)
-            outcome[index, rows] = np.subtract(wanted, errors, out=errors).argmax(axis=1) if is_class else errors
+            if is_class:
+                outcome[index, rows] = np.subtract(wanted, errors, out=errors).argmax(axis=1) == targets[rows]
+            else:
+                outcome[index, rows] = errors
     if is_class:
-        hits = (outcome[losses.sum(axis=1).argmin()] == statistics.codes).astype(np.float64)
+        hits = outcome[losses.sum(axis=1).argmin()].astype(np.float64)
         return Estimate(float(hits.mean()), lambda: hits)
     chosen = losses.argmin(axis=0)
     return _explained_variance(targets, outcome[chosen, :, np.arange(statistics.n_targets)].T)

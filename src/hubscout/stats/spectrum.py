@@ -122,11 +122,8 @@ def spectrum_of_samples(
 def _leading_eigenpairs(gram: FloatArray, k: int, *, single: bool) -> tuple[FloatArray, FloatArray]:
     from scipy.linalg import eigh
 
-    wanted = (gram.shape[0] - k, gram.shape[0] - 1)
     if single:
-        # Transposing the symmetric copy hands LAPACK the column order it would otherwise make another copy for.
-        copy = gram.astype(np.float32).T
-        _, rough = eigh(copy, subset_by_index=wanted, check_finite=False, overwrite_a=True)
+        _, rough = _lapack_leading(gram.astype(np.float32), k)
         basis = rough.astype(np.float64)
         image = gram @ basis
         # The Rayleigh-Ritz step is a small generalised problem, because float32 vectors are not quite orthonormal.
@@ -135,8 +132,21 @@ def _leading_eigenpairs(gram: FloatArray, k: int, *, single: bool) -> tuple[Floa
         residual = np.linalg.norm(image @ rotation - vectors * values, axis=0).max()
         if residual <= _RESIDUAL_LIMIT * values[-1]:
             return values[::-1], vectors[:, ::-1]
-    values, vectors = eigh(gram, subset_by_index=wanted, check_finite=False)
+    values, vectors = _lapack_leading(gram.copy(), k)
     return values[::-1], vectors[:, ::-1]
+
+
+def _lapack_leading(scratch: Array, k: int) -> tuple[Array, Array]:
+    """Return the k largest eigenpairs, ascending, of a symmetric matrix that is overwritten."""
+    from scipy.linalg import eigh
+    from threadpoolctl import threadpool_limits
+
+    wanted = (scratch.shape[0] - k, scratch.shape[0] - 1)
+    # One thread is as quick for this memory-bound step, and many times quicker while other programs run.
+    with threadpool_limits(limits=1, user_api="blas"):
+        # The transpose has the order of columns that LAPACK would otherwise make a copy for.
+        values, vectors = eigh(scratch.T, subset_by_index=wanted, check_finite=False, overwrite_a=True)
+    return values, vectors
 
 
 def _descending(values: Array, vectors: Array) -> tuple[Array, Array]:

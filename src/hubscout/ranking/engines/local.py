@@ -24,6 +24,8 @@ _THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+# Memory that the C library of Linux keeps for the next batch instead of handing it back.
+_KEPT_BYTES = str(2**30)
 
 
 class LocalEngine:
@@ -159,6 +161,9 @@ def child_environment(environment: Any, workers: int) -> dict[str, str]:
     result.setdefault("TOKENIZERS_PARALLELISM", "false")
     result.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     result["PYTHONUNBUFFERED"] = "1"
+    # A forward pass frees and takes the same memory again and again; giving it back each time costs half the speed.
+    result.setdefault("MALLOC_TRIM_THRESHOLD_", _KEPT_BYTES)
+    result.setdefault("MALLOC_MMAP_THRESHOLD_", _KEPT_BYTES)
     # Threads that spin while they wait take the cores from the loader that they wait for.
     result.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if workers > 1:
