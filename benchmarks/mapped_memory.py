@@ -24,10 +24,11 @@ TARGET_BYTES = 20e9
 def write(path: Path, rows: int) -> None:
     """Write float32 features of ``rows`` samples, block by block."""
     rng = np.random.default_rng(0)
+    scale = np.arange(1, WIDTH + 1, dtype=np.float32) ** -0.5
     features = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(rows, WIDTH))
     for start in range(0, rows, 8192):
         block = features[start : start + 8192]
-        block[:] = rng.standard_normal(block.shape, dtype=np.float32) * np.arange(1, WIDTH + 1, dtype=np.float32) ** -0.5
+        block[:] = rng.standard_normal(block.shape, dtype=np.float32) * scale
     features.flush()
 
 
@@ -68,8 +69,10 @@ def main() -> None:
     print(f"scores: {', '.join(SCORES)}; D={WIDTH}, C={CLASSES}, float32, mapped read-only")
     for rows, peak in peaks.items():
         print(f"  {rows:>9,} samples, file of {rows * WIDTH * 4 / 1e9:5.2f} GB: {peak / 1e6:6.0f} MB of memory")
-    print(f"  grows by {slope:.0f} bytes a sample; a file of 20 GB ({rows_of_target:,.0f} samples): "
-          f"{expected / 1e9:.2f} GB (under 2)")
+    print(
+        f"  grows by {slope:.0f} bytes a sample; a file of 20 GB ({rows_of_target:,.0f} samples): "
+        f"{expected / 1e9:.2f} GB (under 2)"
+    )
 
 
 if __name__ == "__main__":
