@@ -17,7 +17,7 @@ TaskOption: TypeAlias = Annotated[
 ]
 ScoresOption: TypeAlias = Annotated[
     str | None,
-    typer.Option("--scores", metavar="NAME,...", help="Scores, the first one ranks; 'all' for all of the task."),
+    typer.Option("--scores", metavar="NAME,...", help="Scores by name, in this order; 'all' for all of the task."),
 ]
 ScoreOptionsOption: TypeAlias = Annotated[
     list[str] | None,

@@ -63,7 +63,10 @@ def rank(
     csv_path: CsvOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Rank models by how well they should transfer to TARGET, without fine-tuning any."""
+    """Rank models by how well they should transfer to TARGET, without fine-tuning any.
+
+    The first of the scores decides the order.
+    """
     from hubscout.cli.progress import reporter
     from hubscout.cli.publish import publish
     from hubscout.cli.streams import check_outputs

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hubscout.cli.choices import JsonOption, TaskOption, task_kind
+from hubscout.cli.choices import JsonOption, task_kind
 
 SCHEMA = "hubscout.score_specs/1"
 # Facts that are functions or repeat the name.
@@ -17,7 +17,7 @@ _HIDDEN = ("estimate", "function")
 
 def scores(
     name: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Show all facts of these.")] = None,
-    task: TaskOption = None,
+    task: Annotated[str | None, typer.Option(metavar="KIND", help="Only scores of this kind of task.")] = None,
     json_path: JsonOption = None,
 ) -> None:
     """List the scores: what each is, what it needs, what it ignores, and where it comes from."""
