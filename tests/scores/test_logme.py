@@ -44,6 +44,14 @@ class TestEvidence:
         expected = naive_scores.logme(features, indicators(problem.labels))
         assert logme(features, problem.labels) == pytest.approx(expected, abs=2e-5)
 
+    @pytest.mark.parametrize(("seed", "signal"), [(8, 0.5), (9, 2.0), (11, 2.0), (17, 0.5)])
+    def test_is_the_highest_of_several_maxima(self, seed: int, signal: float) -> None:
+        # On these the fixed point stops lower when it starts from the features' mean variance.
+        problem = draw_problem(seed, n_samples=30, n_features=4, signal=signal)
+        features = problem.features + 20.0
+        expected = naive_scores.logme(features, indicators(problem.labels))
+        assert logme(features, problem.labels) == pytest.approx(expected, abs=2e-5)
+
     def test_of_a_constant_column(self) -> None:
         problem = draw_problem(4, n_samples=30, n_features=4)
         features = np.concatenate([problem.features, np.full((30, 1), 0.7)], axis=1)

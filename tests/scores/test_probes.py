@@ -59,6 +59,14 @@ class TestNeighbours:
         assert (index[4:] == [0, 1, 2]).all()
         assert not found.any()
 
+    def test_ties_at_the_last_place_go_to_the_first_samples(self) -> None:
+        # A line of whole numbers, centred exactly: for every sample many others are equally far.
+        values = np.random.default_rng(0).permutation(np.repeat([-1.0, 0.0, 1.0], 100))
+        index, _ = nearest_neighbours(Statistics(values[:, None]), 150)
+        distances = np.abs(values[:, None] - values[None])
+        np.fill_diagonal(distances, np.inf)
+        np.testing.assert_array_equal(index, np.argsort(distances, axis=1, kind="stable")[:, :150])
+
 
 class TestKnn:
     @pytest.mark.parametrize("shape", SHAPES)
