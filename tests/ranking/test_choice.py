@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hubscout.errors import UsageError
-from hubscout.ranking.choice import check_score_options, choose_scores
+from hubscout.ranking.choice import check_extraction, check_score_options, choose_scores
 from hubscout.scores import RECOMMENDED_SCORE, list_scores
 
 
@@ -59,3 +59,38 @@ class TestCheckScoreOptions:
             check_score_options({"disco": {"covarience": 1}}, ("disco",))
         with pytest.raises(UsageError, match="and 'h_score' has none, got 'x'"):
             check_score_options({"h_score": {"x": 1}}, ("h_score",))
+
+    @pytest.mark.parametrize(
+        ("score", "options", "rule"),
+        [
+            ("disco", {"n_components": -4}, "n_components must be a whole number of at least 1, got -4"),
+            ("disco", {"covariance": "weird"}, "covariance must be one of 'shared', 'identity', 'class', got 'weird'"),
+            ("knn", {"k": 0}, "k must be a whole number of at least 1, got 0"),
+            ("logme", {"compat": "author"}, "compat must be one of None, 'authors', got 'author'"),
+        ],
+    )
+    def test_value_that_the_score_does_not_take(self, score, options, rule):
+        with pytest.raises(UsageError) as caught:
+            check_score_options({score: options}, (score,))
+        assert str(caught.value) == f"score_options of {score!r} must be values that it takes: {rule}"
+
+    def test_value_that_only_few_samples_do_not_suit(self):
+        given = {"knn": {"k": 1000}, "disco": {"n_components": 1000, "hard_fraction": 0.01}}
+        assert check_score_options(given, ("knn", "disco")) == given
+
+
+class TestCheckExtraction:
+    @pytest.mark.parametrize("device", ["auto", "cpu", "mps", "cuda", "cuda:1"])
+    def test_devices(self, device):
+        check_extraction("float32", None, device)
+
+    @pytest.mark.parametrize("device", ["tpu", "", "cuda:", "cuda:x", "cpu "])
+    def test_device_of_another_form(self, device):
+        with pytest.raises(UsageError) as caught:
+            check_extraction("float32", None, device)
+        assert str(caught.value) == f"device must be auto, cpu, cuda, cuda:N or mps, got {device!r}"
+
+    def test_pooling(self):
+        check_extraction("float32", None, pooling="cls")
+        with pytest.raises(UsageError, match=r"^pooling must be one of cls, mean, last, pooler, got 'max'$"):
+            check_extraction("float32", None, pooling="max")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from hubscout._typing import TaskKind
 from hubscout.errors import UsageError
+from hubscout.models.loading import POOLINGS
+
+if TYPE_CHECKING:
+    from hubscout.scores import ScoreSpec
 
 # Cheap, and of other families than the recommended one: where they disagree, the answer is less sure.
 _COMPANIONS = ("logme", "disco", "knn")
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?", re.ASCII)
 
 
 def choose_scores(scores: str | Sequence[str] | None, kind: TaskKind) -> tuple[str, ...]:
@@ -76,7 +83,8 @@ def check_score_options(
     Raises
     ------
     UsageError
-        When options are given for a score that is not computed, or a score has no such option.
+        When options are given for a score that is not computed, or a score has no such option or does not take
+        its value.
     """
     from hubscout.scores import get_spec
 
@@ -85,17 +93,35 @@ def check_score_options(
         if name not in scores:
             msg = f"score_options must be for scores that are computed ({', '.join(scores)}), got {name!r}"
             raise UsageError(msg)
-        # The first parameter is the statistics.
-        known = list(signature(get_spec(name).estimate).parameters)[1:]
+        known = get_spec(name).options
         for option in copy[name]:
             if option not in known:
                 has = f"has {', '.join(known)}" if known else "has none"
                 msg = f"score_options must name options of their score, and {name!r} {has}, got {option!r}"
                 raise UsageError(msg)
+        if copy[name]:
+            _try_options(get_spec(name), copy[name])
     return copy
 
 
-def check_extraction(dtype: str, batch_size: int | None) -> None:
+def _try_options(spec: ScoreSpec, options: Mapping[str, Any]) -> None:
+    """Have the score itself refuse a value, on a dozen made-up samples and not after hours of extraction."""
+    from hubscout.stats import Statistics
+
+    labels = np.repeat([0, 1], 6)
+    features = np.random.default_rng(0).standard_normal((len(labels), 4)) + labels[:, None]
+    task: TaskKind = "classification" if "classification" in spec.tasks else "regression"
+    probs = np.full((len(labels), 3), 1 / 3)
+    try:
+        spec.estimate(Statistics(features, labels, task=task, source_probs=probs), **options)
+    except UsageError as error:
+        msg = f"score_options of {spec.name!r} must be values that it takes: {error}"
+        raise UsageError(msg) from None
+    except Exception:  # noqa: S110 - these samples do not suit the score or its options; the user's may
+        pass
+
+
+def check_extraction(dtype: str, batch_size: int | None, device: str = "auto", pooling: str | None = None) -> None:
     """Refuse options that would make every candidate fail.
 
     Parameters
@@ -104,6 +130,10 @@ def check_extraction(dtype: str, batch_size: int | None) -> None:
         How features are kept.
     batch_size : int or None
         Samples in one forward pass.
+    device : str
+        Where models run; whether this machine has it is known to each model's library only.
+    pooling : str or None
+        How tokens become one vector.
 
     Raises
     ------
@@ -115,4 +145,10 @@ def check_extraction(dtype: str, batch_size: int | None) -> None:
         raise UsageError(msg)
     if batch_size is not None and (isinstance(batch_size, bool) or batch_size < 1):
         msg = f"batch_size must be at least 1, or None for the default, got {batch_size!r}"
+        raise UsageError(msg)
+    if not _DEVICE.fullmatch(device):
+        msg = f"device must be auto, cpu, cuda, cuda:N or mps, got {device!r}"
+        raise UsageError(msg)
+    if pooling is not None and pooling not in POOLINGS:
+        msg = f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}"
         raise UsageError(msg)

@@ -117,7 +117,7 @@ def rank(
     tell = on_event or _ignore
     runner = get_engine(engine, EngineOptions(workers=workers, time_limit=time_limit))
     patterns = [candidates] if isinstance(candidates, str) else [str(each) for each in candidates]
-    check_extraction(dtype, batch_size)
+    check_extraction(dtype, batch_size, device, pooling)
     addresses = expand_candidates(patterns)
     if not addresses:
         msg = f"candidates must name at least one model, got {patterns!r}; 'bundled:*' is a first choice"
