@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import io
 import pickle
+import threading
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hubscout.data import arrays
 from hubscout.data.arrays import array_target
 from hubscout.data.sampling import draw_probe
 from hubscout.data.splits import TEST_NOTE
@@ -99,6 +103,26 @@ class TestImages:
         assert len(pickle.dumps(samples)) < 1000
         assert np.array_equal(np.asarray(copy[1]), np.asarray(target.samples[5]))
         assert copy.content(0) == target.samples.content(399)
+
+    def test_threads_read_the_file_once(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        samples = read(save(path, images=pixels(40, 8, 8), labels=np.arange(40) % 2)).samples
+        copy = pickle.loads(pickle.dumps(samples))
+        read_images, n_reads, together = arrays._read_images, [], threading.Barrier(4)
+
+        def slow(*args: object) -> object:
+            n_reads.append(1)
+            time.sleep(0.05)
+            return read_images(*args)
+
+        def first(index: int) -> bytes:
+            together.wait()
+            return copy.content(index)
+
+        monkeypatch.setattr(arrays, "_read_images", slow)
+        with ThreadPoolExecutor(4) as pool:
+            contents = list(pool.map(first, range(4)))
+        assert contents == [samples.content(index) for index in range(4)]
+        assert len(n_reads) == 1
 
     def test_rows_without_a_label_are_left_out(self, path: Path) -> None:
         images = pixels(4, 2, 2)

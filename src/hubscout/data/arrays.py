@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -100,6 +101,7 @@ class ArrayImages:
     path: Path
     positions: IntArray
     _cache: dict[str, Any] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __len__(self) -> int:
         """Count the images."""
@@ -137,12 +139,17 @@ class ArrayImages:
         return ArrayImages(self.path, self.positions[np.asarray(rows, dtype=np.intp)])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "positions": self.positions, "_cache": {}}
+        return {"path": self.path, "positions": self.positions}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _cache={}, _lock=threading.Lock())
 
     def _pixels(self) -> tuple[npt.NDArray[Any], float]:
-        if "pixels" not in self._cache:
-            images, scale = _read_images(self.path, repr(self.path.name))
-            self._cache["pixels"] = images[self.positions], scale
+        # All threads of a loader ask at once, and each reading of the file costs its whole size in memory.
+        with self._lock:
+            if "pixels" not in self._cache:
+                images, scale = _read_images(self.path, repr(self.path.name))
+                self._cache["pixels"] = images[self.positions], scale
         cached: tuple[npt.NDArray[Any], float] = self._cache["pixels"]
         return cached
 
