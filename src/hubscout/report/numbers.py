@@ -19,18 +19,18 @@ def decimals(values: Sequence[float | None]) -> int:
     Returns
     -------
     int
-        From 3 to 6.
+        From 3 to 6: as few as tell apart what six digits tell apart.
 
     Examples
     --------
-    >>> decimals([0.5, 0.6]), decimals([0.50001, 0.50002])
-    (3, 5)
+    >>> decimals([0.5, 0.6]), decimals([0.50001, 0.50002]), decimals([24.0, 24.0 + 1e-9])
+    (3, 5, 3)
     """
-    distinct = {value for value in values if value is not None}
-    for digits in range(_FEWEST, _MOST):
-        if len({f"{value:.{digits}f}" for value in distinct}) == len(distinct):
-            return digits
-    return _MOST
+
+    def n_shown(digits: int) -> int:
+        return len({f"{value:.{digits}f}" for value in values if value is not None})
+
+    return next(digits for digits in range(_FEWEST, _MOST + 1) if n_shown(digits) == n_shown(_MOST))
 
 
 def with_error(value: float | None, error: float | None, digits: int) -> str:
