@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hubscout._preflight import hub_is_reachable
 from hubscout._typing import IntArray, TaskKind
 from hubscout.data.assembly import assemble_target
 from hubscout.data.columns import ColumnFacts, ColumnRequest, Columns, Content, choose_columns
@@ -83,7 +84,7 @@ def hub_target(
     kind: TaskKind | None = None,
     split: str = "train",
 ) -> Target:
-    """Read a data set of the hub, or of the hub's cache when ``HF_HUB_OFFLINE`` is set.
+    """Read a data set of the hub, or of the hub's cache when the hub cannot be reached or may not be asked.
 
     Parameters
     ----------
@@ -123,11 +124,18 @@ def hub_target(
             f"'./{path}' or move it"
         )
         raise UsageError(msg)
+    is_online = hub_is_reachable()  # before the library is imported, which reads the offline mode only once
     datasets = _library()
     source = f"the data set {path!r}"
     try:
         builder = datasets.load_dataset_builder(path, name=config, revision=revision)
     except Exception as error:
+        if not is_online and isinstance(error, ConnectionError | FileNotFoundError):
+            msg = (
+                f"{source} is not in the cache of the datasets library and the hub cannot be reached; connect once to "
+                "fetch it, or give a folder that save_to_disk wrote"
+            )
+            raise DataError(msg) from None
         raise _unreadable(source, error) from None
     reader = type(builder).__module__.split(".")
     if reader[:2] != ["datasets", "packaged_modules"] or not set(reader[2:3]) & set(_SAFE_BUILDERS):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from hubscout._preflight import hub_is_reachable
 from hubscout.models.address import Address, parse_address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
 from hubscout.models.listing import expand_candidates, list_models
 from hubscout.models.loading import load_encoder
-from hubscout.models.preflight import hub_is_reachable
 
 __all__ = [
     "Address",

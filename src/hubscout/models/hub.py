@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hubscout._optional import require
+from hubscout._preflight import hub_is_reachable
 from hubscout.errors import CandidateError
 from hubscout.models.address import Address
-from hubscout.models.preflight import hub_is_reachable
 from hubscout.models.weights import PICKLED, SAFETENSORS, check_weights, file_digest, settings_digest
 
 _SMALL_FILES = (".json", ".txt", ".model", ".jinja", ".md", ".vocab", ".tiktoken", ".yaml", ".yml")

@@ -185,7 +185,7 @@ def _cached_sentence_names(pattern: str) -> list[str]:
 def _cached() -> list[tuple[str, set[str]]]:
     """Return the models in the hub's cache that hold a configuration, with the files of all their snapshots."""
     from hubscout._optional import require
-    from hubscout.models.preflight import quiet_hub
+    from hubscout._preflight import quiet_hub
 
     quiet_hub()
     hub = require("huggingface_hub", "hf", "hf: and st: patterns")

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from hubscout._optional import check_installed
+from hubscout._preflight import quiet_hub
 from hubscout.errors import CandidateError, UnsafeFileError, UsageError
 from hubscout.models import torch_runtime
 from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
 from hubscout.models.hub import Snapshot, locate
 from hubscout.models.loading import LoadRequest, check_options, unused_pooling
-from hubscout.models.preflight import quiet_hub
 from hubscout.models.transformers import no_untrusted_code
 from hubscout.models.transformers_config import check_code, read_config, untrusted
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hubscout._optional import check_installed, require
+from hubscout._preflight import hub_is_reachable, quiet_hub
 from hubscout.errors import CandidateError
 from hubscout.models import torch_runtime
 from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
 from hubscout.models.hub import locate
 from hubscout.models.loading import LoadRequest, check_options, unused_pooling
-from hubscout.models.preflight import hub_is_reachable, quiet_hub
 
 _DESCRIBED = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hubscout._optional import require
+from hubscout._preflight import quiet_hub
 from hubscout.errors import CandidateError, UsageError
 from hubscout.models import torch_runtime
 from hubscout.models.address import Address
@@ -26,7 +27,6 @@ from hubscout.models.card import EncodedBatch, Encoder, ModelCard
 from hubscout.models.image_transform import IMAGE_OPTIONS, ImageTransform, transform_from_options
 from hubscout.models.loading import LoadRequest, unused_pooling
 from hubscout.models.pooling import TOKEN_POOLINGS, pad, pool_tokens
-from hubscout.models.preflight import quiet_hub
 from hubscout.models.torch_factory import build, find_factory, json_value, load_weights, source_digest
 
 _OURS = ("weights", "modality", "max_length")

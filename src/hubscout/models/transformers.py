@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hubscout._optional import check_installed
+from hubscout._preflight import quiet_hub
 from hubscout.errors import CandidateError, UnsafeFileError, UsageError
 from hubscout.models import torch_runtime
 from hubscout.models.address import Address
@@ -23,7 +24,6 @@ from hubscout.models.card import EncodedBatch, Encoder, ModelCard
 from hubscout.models.hub import locate
 from hubscout.models.loading import POOLINGS, LoadRequest, check_options
 from hubscout.models.pooling import pad
-from hubscout.models.preflight import quiet_hub
 from hubscout.models.tokens import Tokenizer, load_tokenizer
 from hubscout.models.transformers_config import read_config, untrusted
 from hubscout.models.transformers_model import LoadedModel, load_model, settle_pooling

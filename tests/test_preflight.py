@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from hubscout.models import preflight
-from hubscout.models.preflight import hub_is_reachable
+from hubscout import _preflight as preflight
+from hubscout._preflight import hub_is_reachable
 
 
 class TestPreflight:
