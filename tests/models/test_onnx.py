@@ -214,3 +214,29 @@ class TestRefusals:
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
         encoder = load_encoder(f"onnx:{image_file(tmp_path / 'a.onnx')}", device="cpu")
         assert encoder._model.session.get_session_options().intra_op_num_threads == 1
+
+
+class TestExternalWeights:
+    @pytest.mark.parametrize("layout", ["one_file", "one_each", "long_name"])
+    def test_they_belong_to_the_identity(self, image_file, tmp_path, pictures, layout):
+        onnx = pytest.importorskip("onnx")
+        model = onnx.load(image_file(tmp_path / "whole.onnx"))
+        file, location = tmp_path / "a.onnx", {"one_file": "weights.bin", "long_name": "w" * 200}.get(layout)
+        onnx.save(
+            model,
+            file,
+            save_as_external_data=True,
+            all_tensors_to_one_file=location is not None,
+            location=location,
+            size_threshold=0,
+        )
+        beside = [path for path in tmp_path.iterdir() if path.suffix != ".onnx"]
+        assert len(beside) == 1 if location else len(beside) > 1
+        encoder, prepared, batch = _run(f"onnx:{file}?{PLAIN}", pictures)
+        np.testing.assert_allclose(batch.features, _expected(prepared)[0], atol=1e-5)
+        for weights in beside:
+            whole = weights.read_bytes()
+            weights.write_bytes(bytes(len(whole)))
+            assert load_encoder(f"onnx:{file}?{PLAIN}").card.identity != encoder.card.identity
+            weights.write_bytes(whole)
+        assert load_encoder(f"onnx:{file}?{PLAIN}").card.identity == encoder.card.identity

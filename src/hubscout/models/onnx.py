@@ -8,6 +8,9 @@ goes into the last matrix product.
 
 from __future__ import annotations
 
+import mmap
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,8 @@ from hubscout.models.pooling import TOKEN_POOLINGS, pad, pool_tokens
 from hubscout.models.tokens import Tokenizer, load_tokenizer
 from hubscout.models.weights import file_digest, settings_digest
 
+# How an ONNX file spells where a tensor's numbers are: the key "location", then the length of its value, 7 bits a byte.
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x80-\xff]?)([\x01-\x7f])")
 _TOKEN_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 
 
@@ -266,6 +271,17 @@ def _rows(array: npt.NDArray[Any], *, channels_last: bool = False) -> npt.NDArra
 
 
 def _external(path: Path) -> list[Path]:
-    """Find weights that exporters put beside the file when it grows over 2 GB."""
-    names = (f"{path.name}.data", f"{path.name}_data", f"{path.stem}.data")
-    return [file for file in (path.with_name(name) for name in names) if file.is_file()]
+    """Find the files of weights that the file points to: beside it, one for all tensors or one a tensor."""
+    # The onnx library, which may not be installed, would be needed to parse it; an entry's bytes are plain enough.
+    with path.open("rb") as stream:
+        if not path.stat().st_size:
+            return []
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            names = {content[found.end() : found.end() + _length(found)] for found in _LOCATION.finditer(content)}
+    files = (path.parent / os.fsdecode(name) for name in sorted(names) if b"\0" not in name)
+    return [file for file in files if file.is_file()]
+
+
+def _length(found: re.Match[bytes]) -> int:
+    low, high = found[1], found[2][0]
+    return (low[0] & 127) + (high << 7) if low else high
