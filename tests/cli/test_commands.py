@@ -47,6 +47,7 @@ class TestScores:
         assert f"{library.RECOMMENDED_SCORE} *" in done.out
 
     def test_task(self, hubscout):
+        assert hubscout("scores", "--task", "multilabel").code == 2
         done = hubscout("scores", "--task", "regression", "--json", "-")
         assert [each["name"] for each in json.loads(done.out)["scores"]] == list_scores("regression")
 

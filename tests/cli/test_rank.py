@@ -135,10 +135,11 @@ class TestExitCodes:
         [
             (
                 ["--task", "sorting"],
-                (
-                    "--task must be one of classification, multilabel, regression, detection, token_classification, "
-                    "segmentation, got 'sorting'"
-                ),
+                "--task must be classification or regression, got 'sorting'",
+            ),
+            (
+                ["--task", "multilabel"],
+                "--task must be classification or regression, got 'multilabel'",
             ),
             (
                 ["--option", "x"],
