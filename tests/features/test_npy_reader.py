@@ -97,10 +97,10 @@ class TestReadArrays:
         with pytest.raises(DataError) as caught:
             read_all(tmp_path / "none.npz")
         assert str(caught.value) == (
-            f"the feature file {str(tmp_path / 'none.npz')!r} cannot be read (FileNotFoundError); give a .npz or .npy "
-            "file"
+            f"the feature file {str(tmp_path / 'none.npz')!r} does not exist; check the path, which is relative to the "
+            "current folder"
         )
-        with pytest.raises(DataError, match=r"cannot be read \(IsADirectoryError\)"):
+        with pytest.raises(DataError, match=r"cannot be read \(Is a directory\); give a .npz or .npy file$"):
             read_all(tmp_path)
 
     def test_truncated_files_are_one_sentence(self, tmp_path):

@@ -45,8 +45,11 @@ def read_arrays(path: Path, wanted: Callable[[list[str]], Iterable[str]]) -> dic
     try:
         with path.open("rb") as file:
             magic = file.read(6)
+    except FileNotFoundError as exc:
+        msg = f"the feature file {str(path)!r} does not exist; check the path, which is relative to the current folder"
+        raise DataError(msg) from exc
     except OSError as exc:
-        msg = f"the feature file {str(path)!r} cannot be read ({type(exc).__name__}); give a .npz or .npy file"
+        msg = f"the feature file {str(path)!r} cannot be read ({exc.strerror}); give a .npz or .npy file"
         raise DataError(msg) from exc
     if magic == b"\x93NUMPY":
         return {name: _map_npy(path) for name in wanted([""])}
