@@ -71,7 +71,7 @@ def check_class_labels(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntA
         msg = f"labels must be of one kind, got a mixture of {', '.join(kinds)}; convert them to strings"
         raise DataError(msg) from None
     if len(classes) < 2:
-        msg = f"labels must hold at least 2 classes, got 1 ({classes[0]!r}); one class cannot be told apart"
+        msg = f"labels must hold at least 2 classes, got 1 ({classes.tolist()[0]!r}); one class cannot be told apart"
         raise DataError(msg)
     if len(classes) == len(labels):
         msg = (

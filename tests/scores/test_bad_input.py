@@ -69,7 +69,7 @@ BAD_FORMS = [
     (1e-99 * FEATURES, "features must have a root mean square within 1e-60 to 1e60, and theirs is below; rescale them"),
 ]
 BAD_LABELS = [
-    (np.zeros(24), "labels must hold at least 2 classes, got 1 (np.float64(0.0)); one class cannot be told apart"),
+    (np.zeros(24), "labels must hold at least 2 classes, got 1 (0.0); one class cannot be told apart"),
     (LABELS[:20], "labels must hold one row a sample, got 20 rows for 24 samples"),
     (3, "labels must have shape (n_samples,), got the single value 3"),
     (PROBS, "labels must have shape (n_samples,) for classification, got (24, 5)"),
