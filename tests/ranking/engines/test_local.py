@@ -173,9 +173,9 @@ class TestGetEngine:
         with pytest.raises(ValueError, match=r"^engine must be one of inline, local, got 'ray'$"):
             get_engine("ray", EngineOptions())
 
-    @pytest.mark.parametrize("workers", [0, -1, True])
+    @pytest.mark.parametrize("workers", [0, -1, True, 1.5])
     def test_workers(self, workers):
-        with pytest.raises(ValueError, match=r"^workers must be at least 1, got (0|-1|True); 1 runs"):
+        with pytest.raises(ValueError, match=r"^workers must be at least 1, got (0|-1|True|1\.5); 1 runs"):
             get_engine("local", EngineOptions(workers=workers))
 
     @pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])

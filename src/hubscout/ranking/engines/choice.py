@@ -90,7 +90,7 @@ def get_engine(name: str, options: EngineOptions) -> Engine:
     if name not in _ENGINES:
         msg = f"engine must be one of {', '.join(list_engines())}, got {name!r}"
         raise UsageError(msg)
-    if isinstance(options.workers, bool) or options.workers < 1:
+    if isinstance(options.workers, bool) or not isinstance(options.workers, int) or options.workers < 1:
         msg = f"workers must be at least 1, got {options.workers!r}; 1 runs the candidates one after the other"
         raise UsageError(msg)
     if options.time_limit is not None and not options.time_limit > 0:
