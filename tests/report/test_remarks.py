@@ -27,6 +27,10 @@ class TestProbeRemarks:
         assert lines[12] == "  row 9: text is empty"
         assert lines[13:] == ["  ... and 2 more; --json lists them all"]
 
+    def test_a_single_problem(self):
+        lines = probe_remarks(TASK, ProbeFacts(1, 1, 0, "all", "", (RowProblem("a.jpg", "image is damaged"),)))
+        assert lines[1:] == ["left out: 1 image", "  a.jpg: image is damaged"]
+
     def test_names_are_harmless(self):
         lines = probe_remarks(TASK, ProbeFacts(1, 1, 0, "all", "", (RowProblem("a\x1b[2J\n", "bad"),)))
         assert lines[-1] == "  a\\x1b[2J\\n: bad"

@@ -26,14 +26,15 @@ def probe_remarks(task: Task, probe: ProbeFacts) -> list[str]:
         Lines for a terminal: the probe, the notes, and the first ten problems by row and reason.
     """
     unit = _UNITS[task.modality]
+    left_out = len(probe.problems)
     size = f"{probe.n} {unit}" if probe.n == probe.n_target else f"{probe.n} of {probe.n_target} {unit}"
     classes = f" in {task.n_classes} classes" if task.n_classes else ""
     lines = [f"{task.name}: {task.kind}, {size}{classes} (split {probe.split}, seed {probe.seed})"]
     lines += [f"note: {note}" for note in probe.notes]
     if probe.problems:
-        lines.append(f"left out: {len(probe.problems)} {unit}")
+        lines.append(f"left out: {left_out} {unit.removesuffix('s') if left_out == 1 else unit}")
         lines += [f"  {problem.row}: {problem.reason}" for problem in probe.problems[:_SHOWN_PROBLEMS]]
-        more = len(probe.problems) - _SHOWN_PROBLEMS
+        more = left_out - _SHOWN_PROBLEMS
         if more > 0:
             lines.append(f"  ... and {more} more; --json lists them all")
     return [printable(line) for line in lines]
