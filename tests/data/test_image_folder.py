@@ -234,7 +234,9 @@ class TestErrors:
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         root = tmp_path / "pets"
         root.mkdir()
-        assert refusal(root, DataError) == "the folder 'pets' must hold samples that can be used, got none"
+        assert refusal(root, DataError) == (
+            "the folder 'pets' must hold samples that can be used, got none; check that it is the right one"
+        )
 
     def test_no_images(self, tmp_path: Path) -> None:
         root = tmp_path / "pets"

@@ -176,7 +176,9 @@ class TestErrors:
     def test_a_header_alone(self, tmp_path: Path) -> None:
         with pytest.raises(DataError) as caught:
             read(write(tmp_path / "x.csv", "text,label\n"), request=ColumnRequest(text="text"))
-        assert str(caught.value) == "'x.csv' must hold samples that can be used, got none"
+        assert str(caught.value) == (
+            "'x.csv' must hold samples that can be used, got none; check that it is the right one"
+        )
 
     def test_ids_as_labels(self, tmp_path: Path) -> None:
         content = "text,label\n" + "".join(f"t{i},{i}\n" for i in range(30))

@@ -61,8 +61,8 @@ def assemble_target(
     """
     found = tuple(problems)
     if not len(samples):
-        cause = f"; the first of {len(found)} problems is {found[0].row!r}: {found[0].reason}" if found else ""
-        msg = f"{source} must hold samples that can be used, got none{cause}"
+        cause = f"the first of {len(found)} problems is {found[0].row!r}: {found[0].reason}" if found else ""
+        msg = f"{source} must hold samples that can be used, got none; {cause or 'check that it is the right one'}"
         raise DataError(msg)
     encoded = encode_labels(labels, source=source, kind=kind, names=class_names)
     unlabelled = tuple(RowProblem(samples.name(position), reason) for position, reason in encoded.problems)
