@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -60,3 +61,12 @@ class TestHelp:
     def test_an_unknown_command_is_an_error(self, generator, capsys):
         with pytest.raises(RuntimeError, match=r"^hubscout nosuch --help ended with 2$"):
             generator.help_of(["nosuch"])
+
+
+def test_picture_of_the_demo_has_the_scores_of_the_demo():
+    from hubscout.cli.demo import _SCORES
+
+    picture = (ROOT / "docs" / "images" / "demo.svg").read_text(encoding="utf-8")
+    head = next(line for line in picture.splitlines() if "candidate" in line and "width" in line)
+    words = re.sub(r"<[^>]*>|&#160;", " ", head).split()
+    assert {name for name in list_scores() if name in words} == set(_SCORES), "run python tools/picture_of_demo.py"
