@@ -23,6 +23,14 @@ class TestOrderRecords:
         assert [r.rank for r in found] == [1, 2, 3, None, None]
         assert [r.status for r in found] == ["ranked", "ranked", "ranked", "unranked", "failed"]
 
+    def test_rounding_does_not_decide(self, record):
+        # H-scores of five encoders that are all wider than the samples are many, the narrowest of them last.
+        values = [23.999999999999996, 24.000000000000004, 20.0, 23.99999999999999, 24.00000000000005]
+        found = order_records([record(f"r{i}", value) for i, value in enumerate(values)], "logme")
+        assert [(r.candidate, r.rank) for r in found] == [("r0", 1), ("r1", 1), ("r3", 1), ("r4", 1), ("r2", 5)]
+        nearly = order_records([record("low", 0.5), record("high", 0.5 + 1e-7)], "logme")
+        assert [(r.candidate, r.rank) for r in nearly] == [("high", 1), ("low", 2)]
+
     def test_equal_values_share_the_better_rank_in_the_given_order(self, record):
         found = order_records([record("a", 1.0), record("b", 2.0), record("c", 2.0), record("d", 0.0)], "logme")
         assert [(r.candidate, r.rank) for r in found] == [("b", 1), ("c", 1), ("a", 3), ("d", 4)]

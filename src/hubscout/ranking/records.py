@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["ranked", "unranked", "failed"]
+# Relative difference up to which two values of a score are one: sums over samples leave about so much open.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -270,17 +273,23 @@ def order_records(records: Sequence[ScoreRecord], score: str) -> tuple[ScoreReco
     -------
     tuple of ScoreRecord
         Ranked candidates by falling value, the given order within ties, which share the better rank (1, 1,
-        3); then candidates without a value, with the reason; failed ones last.
+        3) and may differ by rounding; then candidates without a value, with the reason; failed ones last.
     """
     with_value = [r for r in records if r.status != "failed" and r.value(score) is not None]
     without = [r for r in records if r.status != "failed" and r.value(score) is None]
     failed = [r for r in records if r.status == "failed"]
     values = [r.value(score) or 0.0 for r in with_value]
-    by_value = sorted(zip(values, with_value, strict=True), key=lambda pair: -pair[0])
-    ranked = [
-        replace(r, status="ranked", rank=1 + sum(other > value for other in values), reason=None)
-        for value, r in by_value
-    ]
+    ties: list[list[int]] = []
+    for place in sorted(range(len(values)), key=lambda place: -values[place]):
+        # What a score saturates at is reached but for rounding, which must not decide who is first.
+        if ties and math.isclose(values[ties[-1][0]], values[place], rel_tol=_ROUNDING):
+            ties[-1].append(place)
+        else:
+            ties.append([place])
+    ranked: list[ScoreRecord] = []
+    for tie in ties:
+        rank = len(ranked) + 1
+        ranked += [replace(with_value[place], status="ranked", rank=rank, reason=None) for place in sorted(tie)]
     unranked = [replace(r, status="unranked", rank=None, reason=_no_value(r, score)) for r in without]
     return (*ranked, *unranked, *(replace(r, rank=None) for r in failed))
 
