@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hubscout.errors import UsageError
-from hubscout.ranking.choice import check_extraction, check_score_options, choose_scores
+from hubscout.ranking.choice import check_extraction, check_score_options, check_store, choose_scores
 from hubscout.scores import RECOMMENDED_SCORE, list_scores
 
 
@@ -94,3 +94,19 @@ class TestCheckExtraction:
         check_extraction("float32", None, pooling="cls")
         with pytest.raises(UsageError, match=r"^pooling must be one of cls, mean, last, pooler, got 'max'$"):
             check_extraction("float32", None, pooling="max")
+
+
+class TestCheckStore:
+    def test_folders_and_new_ones(self, tmp_path):
+        check_store(None)
+        check_store(tmp_path)
+        check_store(str(tmp_path / "new"))
+
+    def test_a_file(self, tmp_path):
+        file = tmp_path / "features.npz"
+        file.write_bytes(b"")
+        with pytest.raises(UsageError) as caught:
+            check_store(file)
+        assert str(caught.value) == (
+            f"store (--store) must be a folder, or the name of a new one, got the file {str(file)!r}"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,6 +120,24 @@ def _try_options(spec: ScoreSpec, options: Mapping[str, Any]) -> None:
         raise UsageError(msg) from None
     except Exception:  # noqa: S110 - these samples do not suit the score or its options; the user's may
         pass
+
+
+def check_store(store: str | Path | None) -> None:
+    """Refuse a feature store that is a file, which no candidate could use.
+
+    Parameters
+    ----------
+    store : str, Path or None
+        Its folder, which need not exist.
+
+    Raises
+    ------
+    UsageError
+        When something else stands there.
+    """
+    if store is not None and Path(store).exists() and not Path(store).is_dir():
+        msg = f"store (--store) must be a folder, or the name of a new one, got the file {str(store)!r}"
+        raise UsageError(msg)
 
 
 def check_extraction(dtype: str, batch_size: int | None, device: str = "auto", pooling: str | None = None) -> None:

@@ -12,7 +12,7 @@ from hubscout._typing import TaskKind
 from hubscout.data.task import Probe, Target
 from hubscout.errors import UsageError
 from hubscout.ranking.candidate import CandidateJob
-from hubscout.ranking.choice import check_extraction, check_score_options, choose_scores
+from hubscout.ranking.choice import check_extraction, check_score_options, check_store, choose_scores
 from hubscout.ranking.engines import EngineOptions, get_engine
 from hubscout.ranking.environment import environment
 from hubscout.ranking.events import Event, OnEvent
@@ -118,6 +118,7 @@ def rank(
     runner = get_engine(engine, EngineOptions(workers=workers, time_limit=time_limit))
     patterns = [candidates] if isinstance(candidates, str) else [str(each) for each in candidates]
     check_extraction(dtype, batch_size, device, pooling)
+    check_store(store)
     addresses = expand_candidates(patterns)
     if not addresses:
         msg = f"candidates must name at least one model, got {patterns!r}; 'bundled:*' is a first choice"
