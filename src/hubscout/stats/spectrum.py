@@ -13,8 +13,6 @@ from hubscout.stats.namespace import is_numpy, like, namespace, to_numpy
 
 # Below this width a full decomposition is as quick as a partial one.
 _SMALL_SIDE = 256
-# A residual above this share of the largest eigenvalue sends single-precision eigenvectors back to double.
-_RESIDUAL_LIMIT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,7 @@ def spectrum_of_gram(
     n_components : int or None
         How many to compute; None for all.
     single : bool
-        Whether the products behind ``gram`` ran in float32, so that float32 eigenvectors, mended by one float64
-        Rayleigh-Ritz step, lose nothing more.
+        Whether the products behind ``gram`` ran in float32, so that float32 eigenvectors lose hardly more.
     """
     n_features = gram.shape[0]
     is_partial = n_features > _SMALL_SIDE and is_numpy(gram)
@@ -120,32 +117,17 @@ def spectrum_of_samples(
 
 
 def _leading_eigenpairs(gram: FloatArray, k: int, *, single: bool) -> tuple[FloatArray, FloatArray]:
-    from scipy.linalg import eigh
-
-    if single:
-        _, rough = _lapack_leading(gram.astype(np.float32), k)
-        basis = rough.astype(np.float64)
-        image = gram @ basis
-        # The Rayleigh-Ritz step is a small generalised problem, because float32 vectors are not quite orthonormal.
-        values, rotation = eigh(basis.T @ image, basis.T @ basis, check_finite=False)
-        vectors = basis @ rotation
-        residual = np.linalg.norm(image @ rotation - vectors * values, axis=0).max()
-        if residual <= _RESIDUAL_LIMIT * values[-1]:
-            return values[::-1], vectors[:, ::-1]
-    values, vectors = _lapack_leading(gram.copy(), k)
-    return values[::-1], vectors[:, ::-1]
+    values, vectors = _lapack_leading(gram.astype(np.float32) if single else gram.copy(), k)
+    return values[::-1].astype(np.float64), vectors[:, ::-1].astype(np.float64)
 
 
 def _lapack_leading(scratch: Array, k: int) -> tuple[Array, Array]:
     """Return the k largest eigenpairs, ascending, of a symmetric matrix that is overwritten."""
     from scipy.linalg import eigh
-    from threadpoolctl import threadpool_limits
 
     wanted = (scratch.shape[0] - k, scratch.shape[0] - 1)
-    # One thread is as quick for this memory-bound step, and many times quicker while other programs run.
-    with threadpool_limits(limits=1, user_api="blas"):
-        # The transpose has the order of columns that LAPACK would otherwise make a copy for.
-        values, vectors = eigh(scratch.T, subset_by_index=wanted, check_finite=False, overwrite_a=True)
+    # The transpose has the order of columns that LAPACK would otherwise make a copy for.
+    values, vectors = eigh(scratch.T, subset_by_index=wanted, check_finite=False, overwrite_a=True)
     return values, vectors
 
 

@@ -19,8 +19,8 @@ from hubscout.stats.spectrum import Spectrum, spectrum_of_gram, spectrum_of_samp
 
 # From this many multiplications on, leading components of float32 features are computed from float32 products.
 _SINGLE_PRECISION_WORK = 2**32
-# Float32 products blur eigenvalues below about this share of the first one.
-_SINGLE_PRECISION_RANGE = 1e-4
+# Float32 blurs eigenvalues below about this share of the first one by more than scores should notice.
+_SINGLE_PRECISION_RANGE = 5e-4
 
 
 class Statistics:
@@ -242,7 +242,8 @@ class Statistics:
             mean = mean if centred else None
             return spectrum_of_samples(lambda: column_blocks(self.features, mean), mean, self.n_samples, n_components)
         single = (
-            n_components is not None
+            centred  # a mean that dwarfs the spread would take the digits of float32 for itself
+            and n_components is not None
             and n_components < self.n_features // 4
             and self._is_large()
             and is_single_precision(self.features)
@@ -285,7 +286,7 @@ class Statistics:
         xp = namespace(vectors)
         if transform is not None:
             vectors = xp.matmul(vectors, like(transform, vectors))
-        for rows, chunk in self.chunks(width=width, single=self._is_large()):
+        for rows, chunk in self.chunks(width=width, single=self._is_large() and spectrum.is_centred):
             centred = chunk - xp.astype(spectrum.mean, chunk.dtype)[None, :]
             yield rows, xp.matmul(centred, xp.astype(vectors, chunk.dtype))
 
