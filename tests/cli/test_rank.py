@@ -56,7 +56,8 @@ class TestStreams:
         done = rank("--csv", "-", "--scores", "knn")
         rows = list(csv.DictReader(io.StringIO(done.out)))
         assert list(rows[0]) == [
-            "rank", "candidate", "knn", "features", "parameters", "samples_per_second", "seconds", "reason",
+            "rank", "candidate", "knn", "knn_standard_error",
+            "features", "parameters", "samples_per_second", "seconds", "reason",
         ]  # fmt: skip
         assert [(row["rank"], row["candidate"]) for row in rows] == [
             ("1", f"features:{files}/strong.npz"),

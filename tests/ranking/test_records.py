@@ -67,12 +67,14 @@ class TestToFrame:
     def test_one_row_a_candidate(self, record, ranking):
         found = ranking(record("a", 1.0), record("b", 2.0), failed("f")).to_frame()
         assert list(found.columns) == [
-            "rank", "candidate", "logme", "features", "parameters", "samples_per_second", "seconds", "reason",
+            "rank", "candidate", "logme", "logme_standard_error",
+            "features", "parameters", "samples_per_second", "seconds", "reason",
         ]  # fmt: skip
         assert found["candidate"].tolist() == ["b", "a", "f"]
         assert found["rank"].tolist()[:2] == [1, 2]
         assert str(found["rank"].dtype) == "Int64"
         assert found["logme"].isna().tolist() == [False, False, True]
+        assert found["logme_standard_error"].tolist()[:2] == [0.01, 0.01]
         assert found["reason"].tolist()[2] == "it broke"
 
     def test_without_pandas_says_what_to_install(self, record, ranking, monkeypatch):
@@ -94,7 +96,7 @@ class TestReprHtml:
     def test_has_a_row_for_each_candidate(self, record, ranking):
         text = ranking(record("a", 1.25), failed("f"))._repr_html_()
         assert text.count("<tr>") == 3
-        assert "<td>1.25</td>" in text
+        assert "<td>1.25 ± 0.01</td>" in text
         assert "<td>it broke</td>" in text
 
 
