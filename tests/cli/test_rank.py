@@ -218,7 +218,8 @@ class TestProcess:
         assert process.returncode == 141
         assert err.closed or err.read() == b""
 
-    def test_interrupted_run_exits_130_and_resumes(self, tmp_path):
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_interrupted_run_exits_130_and_resumes(self, tmp_path, number):
         (tmp_path / "slow.py").write_text(SLOW)
         rng = np.random.default_rng(0)
         images = rng.integers(0, 255, (200, 8, 8), dtype=np.uint8)
@@ -233,7 +234,7 @@ class TestProcess:
             assert time.monotonic() < deadline
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130
         assert err.splitlines()[-1] == (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -86,6 +87,8 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Run the command line of this process and exit."""
+    # A scheduler that ends the process deserves what Ctrl-C gets: rows that are ready are kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run())
 
 
