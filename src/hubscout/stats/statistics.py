@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hubscout import _validation as validation
-from hubscout._label_validation import check_class_labels, check_target_values, label_array
 from hubscout._typing import Array, FloatArray, IntArray, TaskKind
 from hubscout.errors import UsageError
 from hubscout.stats.chunks import column_blocks, row_slices
+from hubscout.stats.labelled import Labelled
 from hubscout.stats.moments import Moments, centred_target_sums
 from hubscout.stats.namespace import float_dtype, is_single_precision, like, namespace, to_numpy
 from hubscout.stats.spectrum import Spectrum, spectrum_of_gram, spectrum_of_samples
@@ -23,7 +22,7 @@ _SINGLE_PRECISION_WORK = 2**32
 _SINGLE_PRECISION_RANGE = 5e-4
 
 
-class Statistics:
+class Statistics(Labelled):
     """Labelled features, and what scores compute from them: moments, spectrum, coordinates.
 
     Everything is computed when it is first asked for, in chunks, on the smaller of the sample and feature sides,
@@ -85,7 +84,7 @@ class Statistics:
         self.n_features: int = 0 if self.features is None else self.features.shape[1]
         if self.source_probs is not None:
             validation.check_length("source_probs", self.source_probs.shape[0], self.n_samples)
-        self._targets, self.classes = self._read_labels(labels)
+        self._read_labels(labels)
         self._mean_square: float | None = None  # of all features; known, and they are checked, after one pass
         self._moments: dict[tuple[bool, bool], Moments] = {}
         self._spectra: dict[bool, Spectrum] = {}
@@ -109,52 +108,6 @@ class Statistics:
             msg = f"task belongs to the prepared Statistics, which is {features.task!r}; got {task!r}"
             raise UsageError(msg)
         return features
-
-    def _read_labels(self, labels: Any) -> tuple[npt.NDArray[Any] | None, npt.NDArray[Any]]:
-        if labels is None:
-            return None, np.empty(0)
-        array = label_array(to_numpy(labels) if hasattr(labels, "ndim") else labels)
-        validation.check_length("labels", len(array), self.n_samples)
-        if self.task == "regression":
-            return check_target_values(array), np.empty(0)
-        classes, codes = check_class_labels(array)
-        return codes, classes
-
-    @property
-    def targets(self) -> npt.NDArray[Any]:
-        """Class codes (n_samples,), or regression targets (n_samples, n_targets)."""
-        self._require_labels()
-        return self._targets  # type: ignore[return-value]
-
-    def _require_labels(self) -> None:
-        if self._targets is None:
-            msg = "labels must be given: this score compares features with labels"
-            raise UsageError(msg)
-
-    @property
-    def codes(self) -> IntArray:
-        """Class code of each sample, (n_samples,); an error for regression."""
-        if self.task != "classification":
-            msg = f"task must be 'classification' for this score, got {self.task!r}"
-            raise UsageError(msg)
-        return self.targets
-
-    @property
-    def n_targets(self) -> int:
-        """Number of classes, or of regression targets; 0 without labels."""
-        if self._targets is None:
-            return 0
-        return len(self.classes) if self._targets.ndim == 1 else self._targets.shape[1]
-
-    @property
-    def counts(self) -> FloatArray:
-        """Number of samples of each class, (n_classes,), float64."""
-        return np.bincount(self.codes, minlength=self.n_targets).astype(np.float64)
-
-    @property
-    def priors(self) -> FloatArray:
-        """Share of each class, (n_classes,)."""
-        return self.counts / self.n_samples
 
     def chunks(self, *, width: int = 0, single: bool = False) -> Iterator[tuple[slice, Array]]:
         """Walk over the features in chunks of rows, as float64 (or float32 when ``single``).
