@@ -31,3 +31,14 @@ def test_matches_by_address_and_adds_yardsticks():
     assert (found["leep"].agreement.n, found["leep"].agreement.n_dropped) == (0, 3)
     assert (found["number of parameters"].agreement.n, found["number of parameters"].agreement.kendall) == (2, -1.0)
     assert found["width of the features"].agreement.weighted_tau is None
+
+
+def test_rounding_is_no_order():
+    # A score that saturates gives every candidate the same value but for the last bits.
+    values = (("a", 3.0), ("b", 3.0 - 1e-14), ("c", 3.0 + 1e-14))
+    records = tuple(ScoreRecord(name, "ranked", scores={"h_score": ScoreEntry(value)}) for name, value in values)
+    ranking = Ranking(Task("t", "classification", "image"), ProbeFacts(1, 1, 0, "train", ""), ("h_score",), records)
+    truth = [
+        GroundTruth("t", model, value, None, 1, "", "", "", "") for model, value in zip("abc", (1, 2, 3), strict=True)
+    ]
+    assert compare(ranking, truth)[0].agreement.weighted_tau is None

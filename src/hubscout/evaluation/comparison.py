@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hubscout.evaluation.agreement import Agreement, agreement
 from hubscout.evaluation.ground_truth import GroundTruth
 from hubscout.ranking.records import Ranking, ScoreRecord
+from hubscout.ranking.ties import tie_rounded
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def compare(ranking: Ranking, truth: Sequence[GroundTruth]) -> tuple[Comparison,
     records = [record for record in ranking.records if record.candidate in values]
     reached = [values[record.candidate] for record in records]
     scores = [
-        Comparison(name, agreement([record.value(name) for record in records], reached)) for name in ranking.scores
+        Comparison(name, agreement(tie_rounded([record.value(name) for record in records]), reached))
+        for name in ranking.scores
     ]
     yardsticks = [
         Comparison(name, agreement([_size(record, field) for record in records], reached), is_yardstick=True)

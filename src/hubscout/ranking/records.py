@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hubscout.data.task import RowProblem, Task
+from hubscout.ranking.ties import tie_rounded
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["ranked", "unranked", "failed"]
-# Relative difference up to which two values of a score are one: sums over samples leave about so much open.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -278,18 +276,13 @@ def order_records(records: Sequence[ScoreRecord], score: str) -> tuple[ScoreReco
     with_value = [r for r in records if r.status != "failed" and r.value(score) is not None]
     without = [r for r in records if r.status != "failed" and r.value(score) is None]
     failed = [r for r in records if r.status == "failed"]
-    values = [r.value(score) or 0.0 for r in with_value]
-    ties: list[list[int]] = []
-    for place in sorted(range(len(values)), key=lambda place: -values[place]):
-        # What a score saturates at is reached but for rounding, which must not decide who is first.
-        if ties and math.isclose(values[ties[-1][0]], values[place], rel_tol=_ROUNDING):
-            ties[-1].append(place)
-        else:
-            ties.append([place])
-    ranked: list[ScoreRecord] = []
-    for tie in ties:
-        rank = len(ranked) + 1
-        ranked += [replace(with_value[place], status="ranked", rank=rank, reason=None) for place in sorted(tie)]
+    values = [value or 0.0 for value in tie_rounded([r.value(score) for r in with_value])]
+    ranked = [
+        replace(
+            with_value[place], status="ranked", rank=1 + sum(other > values[place] for other in values), reason=None
+        )
+        for place in sorted(range(len(values)), key=lambda place: -values[place])
+    ]
     unranked = [replace(r, status="unranked", rank=None, reason=_no_value(r, score)) for r in without]
     return (*ranked, *unranked, *(replace(r, rank=None) for r in failed))
 
