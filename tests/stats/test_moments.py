@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubscout.stats import Moments
-from hubscout.stats.moments import centred_target_sums, class_means, segment_sums
+from hubscout.stats.moments import centred_target_sums, class_means
+from hubscout.stats.target_sums import segment_sums
 
 ATTRIBUTES = ("n_samples", "mean", "scatter", "target_totals", "target_squares", "target_sums")
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hubscout.stats import Spectrum, Statistics, spectrum, statistics
+from hubscout.stats import Spectrum, Statistics, passes, spectrum
 
 
 def draw(n: int, d: int, *, seed: int = 0, decay: float = 0.9, offset: float = 1.0) -> np.ndarray:
@@ -113,7 +113,7 @@ class TestSinglePrecision:
     @pytest.fixture(autouse=True)
     def _everything_is_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(spectrum, "_SMALL_SIDE", 8)
-        monkeypatch.setattr(statistics, "_SINGLE_PRECISION_WORK", 0)
+        monkeypatch.setattr(passes, "_SINGLE_PRECISION_WORK", 0)
 
     def test_leading_components_to_single_precision(self) -> None:
         features = draw(300, 60).astype(np.float32)

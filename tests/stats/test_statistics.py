@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hubscout.errors import DataError, UsageError
-from hubscout.stats import Statistics, chunks, statistics
+from hubscout.stats import Statistics, chunks, passes
 from hubscout.testing import draw_problem
 
 RNG = np.random.default_rng(0)
@@ -170,7 +170,7 @@ class TestCoordinates:
         np.testing.assert_allclose(projected, plain @ transform, atol=1e-12)
 
     def test_large_float32_features_stay_float32(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(statistics, "_SINGLE_PRECISION_WORK", 0)
+        monkeypatch.setattr(passes, "_SINGLE_PRECISION_WORK", 0)
         found = Statistics(FEATURES.astype(np.float32), CODES)
         assert next(found.coordinates(found.spectrum()))[1].dtype == np.float32
 

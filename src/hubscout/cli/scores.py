@@ -12,7 +12,7 @@ from hubscout.cli.choices import JsonOption, task_kind
 
 SCHEMA = "hubscout.score_specs/1"
 # Facts that are functions or repeat the name.
-_HIDDEN = ("estimate", "function")
+_HIDDEN = ("estimate", "function", "null")
 
 
 def scores(

@@ -1,6 +1,6 @@
 """Transferability scores: one paper family a file, all on the same statistics."""
 
-from hubscout.scores._spec import INVARIANCES, Estimate, ScoreSpec, get_spec, list_scores
+from hubscout.scores._spec import INVARIANCES, Estimate, NullReference, ScoreSpec, get_spec, list_scores
 from hubscout.scores._spec import score as register_score
 from hubscout.scores.disco import disco
 from hubscout.scores.evaluate import RECOMMENDED_SCORE, ScoreValue, evaluate, score
@@ -13,6 +13,7 @@ __all__ = [
     "INVARIANCES",
     "RECOMMENDED_SCORE",
     "Estimate",
+    "NullReference",
     "ScoreSpec",
     "ScoreValue",
     "disco",

@@ -10,8 +10,8 @@ import numpy as np
 from hubscout._typing import Array, FloatArray
 from hubscout.stats import Spectrum, Statistics
 from hubscout.stats.gaussian import nearest_mean_logits, ridged, true_class_posterior, whitening
-from hubscout.stats.moments import segment_sums
 from hubscout.stats.namespace import like, namespace, to_numpy
+from hubscout.stats.target_sums import segment_sums
 
 Covariance = Literal["shared", "identity", "class"]
 

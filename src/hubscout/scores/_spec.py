@@ -55,6 +55,34 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class NullReference:
+    """What a score says when labels have nothing to do with features: its values under labels in random order.
+
+    Parameters
+    ----------
+    mean, standard_deviation : float
+        Of the score over all orders of the labels.
+    method : {"analytic", "permutation"}
+        Whether they follow from a formula, or from seeded draws.
+    """
+
+    mean: float
+    standard_deviation: float
+    method: Literal["analytic", "permutation"]
+
+    def z(self, value: float) -> float | None:
+        """Return how many standard deviations a value lies above the mean.
+
+        Zero where every order of the labels gives the value itself; None where they all give one other value.
+        """
+        distance = value - self.mean
+        rounding = 1e-9 * max(abs(value), abs(self.mean), 1e-300)
+        if self.standard_deviation > rounding:
+            return distance / self.standard_deviation
+        return 0.0 if abs(distance) <= 10 * rounding else None
+
+
+@dataclass(frozen=True)
 class ScoreSpec:
     """All facts of one score; documentation, command line, report and tests read them here.
 
@@ -90,6 +118,11 @@ class ScoreSpec:
         Whether it is a simple method that a score must beat to be worth its name.
     is_deterministic : bool
         Whether the same input always gives the same value.
+    rewards_signal : bool
+        Whether labels that fit the features raise it; false where the paper's claim is the opposite.
+    null : callable, optional
+        ``null(statistics, **options) -> NullReference or None``: mean and spread under labels in random order where
+        a formula gives them; None, or no function, where they have to be drawn.
     estimate : callable
         ``estimate(statistics, **options) -> Estimate``.
     function : callable
@@ -113,6 +146,14 @@ class ScoreSpec:
     function: Callable[..., float]
     is_baseline: bool = False
     is_deterministic: bool = True
+    rewards_signal: bool = True
+    null: Callable[..., NullReference | None] | None = None
+
+    @property
+    def required_options(self) -> tuple[str, ...]:
+        """Names of the options without a default: what the score needs beyond features and labels."""
+        parameters = inspect.signature(self.estimate).parameters
+        return tuple(name for name in self.options if parameters[name].default is inspect.Parameter.empty)
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from hubscout._typing import FloatArray
 from hubscout.errors import UsageError
 from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Statistics
-from hubscout.stats.moments import segment_sums
 from hubscout.stats.namespace import like, namespace, to_numpy
+from hubscout.stats.target_sums import segment_sums
 
 _BLOCK_ROWS = 16_384
 

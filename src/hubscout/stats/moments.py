@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from hubscout._typing import Array, FloatArray
-from hubscout.stats.namespace import float_dtype, is_numpy, is_single_precision, like, namespace, to_numpy
-
-# Rows that one float32 sum runs over before it joins a float64 one: keeps its rounding below that of the input.
-_SINGLE_PRECISION_ROWS = 1024
+from hubscout.stats.namespace import float_dtype, is_numpy, like, namespace, to_numpy
+from hubscout.stats.target_sums import TargetSums
 
 
 @dataclass
@@ -79,10 +77,7 @@ class Moments:
         mean = _exact_where_constant(mean, chunk)
         shift = xp.astype(mean, chunk.dtype)
         centred = chunk - shift[None, :]
-        totals, squares = _target_totals(targets, self.n_targets)
-        sums = _target_sums(centred, targets, self.n_targets) + like(totals, mean)[:, None] * xp.astype(
-            shift[None, :], double
-        )
+        own = TargetSums.of(centred, targets, self.n_targets, shift)
         if self.has_scatter:
             if self.n_samples:
                 # Chan's update: one extra row carries the distance between the two means into the same product.
@@ -94,7 +89,7 @@ class Moments:
                 self.scatter = xp.astype(product, double)
             else:
                 self.scatter += product
-        self._add(rows, mean, totals, squares, sums)
+        self._add(rows, mean, own)
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of both sets of samples; neither operand changes."""
@@ -106,20 +101,25 @@ class Moments:
             weight = self.n_samples * other.n_samples / (self.n_samples + other.n_samples)
             merged.scatter = self.scatter + other.scatter + weight * gap[:, None] * gap[None, :]
         for part in (self, other):
-            merged._add(part.n_samples, part.mean, part.target_totals, part.target_squares, part.target_sums)
+            own = TargetSums(part.target_totals, part.target_squares, part.target_sums)
+            merged._add(part.n_samples, part.mean, own)
         return merged
 
-    def _add(self, rows: int, mean: Array, totals: FloatArray, squares: FloatArray, sums: Array) -> None:
+    def with_targets(self, sums: TargetSums) -> Moments:
+        """Return the moments of the same samples with other targets."""
+        return replace(self, target_totals=sums.totals, target_squares=sums.squares, target_sums=sums.sums)
+
+    def _add(self, rows: int, mean: Array, own: TargetSums) -> None:
         if self.n_samples == 0:
             self.n_samples, self.mean = rows, mean
-            self.target_totals, self.target_squares, self.target_sums = totals, squares, sums
+            self.target_totals, self.target_squares, self.target_sums = own.totals, own.squares, own.sums
             return
         share = rows / (self.n_samples + rows)
         self.mean = self.mean + share * (mean - self.mean)
         self.n_samples += rows
-        self.target_totals = self.target_totals + totals
-        self.target_squares = self.target_squares + squares
-        self.target_sums = self.target_sums + sums
+        self.target_totals = self.target_totals + own.totals
+        self.target_squares = self.target_squares + own.squares
+        self.target_sums = self.target_sums + own.sums
 
 
 def _exact_where_constant(mean: Array, chunk: Array) -> Array:
@@ -130,51 +130,6 @@ def _exact_where_constant(mean: Array, chunk: Array) -> Array:
     if not bool(xp.any(is_near)):
         return mean
     return xp.where(is_near & xp.all(chunk == chunk[:1, :], axis=0), first, mean)
-
-
-def segment_sums(rows: Array, codes: Any, n_segments: int) -> Array:
-    """Sum the rows of each class, in float64.
-
-    Parameters
-    ----------
-    rows : array of shape (n, d), float32 or float64
-    codes : ndarray of shape (n,), int
-    n_segments : int
-
-    Returns
-    -------
-    sums : array of shape (n_segments, d), float64
-    """
-    xp = namespace(rows)
-    double = float_dtype(xp, single=False)
-    if not is_numpy(rows):
-        classes = xp.arange(n_segments, device=rows.device)
-        one_hot = xp.astype(like(codes, rows)[None, :] == classes[:, None], rows.dtype)
-        return xp.astype(xp.matmul(one_hot, rows), double)
-    from scipy.sparse import csr_array
-
-    sums = np.zeros((n_segments, rows.shape[1]))
-    step = _SINGLE_PRECISION_ROWS if is_single_precision(rows) else len(rows)
-    for start in range(0, len(rows), step):
-        block, part = rows[start : start + step], codes[start : start + step]
-        ones = np.ones(len(part), dtype=rows.dtype)
-        sums += csr_array((ones, (part, np.arange(len(part)))), shape=(n_segments, len(part))) @ block
-    return sums
-
-
-def _target_totals(targets: Any, n_targets: int) -> tuple[FloatArray, FloatArray]:
-    if targets.ndim == 1:
-        counts = np.bincount(targets, minlength=n_targets).astype(np.float64)
-        return counts, counts
-    return targets.sum(axis=0), (targets**2).sum(axis=0)
-
-
-def _target_sums(centred: Array, targets: Any, n_targets: int) -> Array:
-    if targets.ndim == 1:
-        return segment_sums(centred, targets, n_targets)
-    xp = namespace(centred)
-    double = xp.astype(centred, float_dtype(xp, single=False), copy=False)
-    return xp.matmul(like(np.ascontiguousarray(targets.T), double), double)
 
 
 def centred_target_sums(moments: Moments) -> Array:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hubscout import _validation as validation
 from hubscout._typing import Array, FloatArray, IntArray, TaskKind
 from hubscout.errors import UsageError
-from hubscout.stats.chunks import column_blocks, row_slices
+from hubscout.stats.chunks import column_blocks
 from hubscout.stats.labelled import Labelled
 from hubscout.stats.moments import Moments, centred_target_sums
-from hubscout.stats.namespace import float_dtype, is_single_precision, like, namespace, to_numpy
+from hubscout.stats.namespace import is_single_precision, like, namespace, to_numpy
+from hubscout.stats.passes import Passes
 from hubscout.stats.spectrum import Spectrum, spectrum_of_gram, spectrum_of_samples
+from hubscout.stats.target_sums import TargetSums
 
-# From this many multiplications on, leading components of float32 features are computed from float32 products.
-_SINGLE_PRECISION_WORK = 2**32
 # Float32 blurs eigenvalues below about this share of the first one by more than scores should notice.
 _SINGLE_PRECISION_RANGE = 5e-4
 
 
-class Statistics(Labelled):
+class Statistics(Labelled, Passes):
     """Labelled features, and what scores compute from them: moments, spectrum, coordinates.
 
     Everything is computed when it is first asked for, in chunks, on the smaller of the sample and feature sides,
@@ -74,7 +75,7 @@ class Statistics(Labelled):
     ) -> None:
         validation.check_choice("task", task, ("classification", "regression"))
         self.task: TaskKind = task
-        self.features: Array = None if features is None else validation.check_features(features)
+        self._read_features(None if features is None else validation.check_features(features))
         self.source_probs: Array = None if source_probs is None else validation.check_source_probs(source_probs)
         reference = self.features if self.features is not None else self.source_probs
         if reference is None:
@@ -85,9 +86,10 @@ class Statistics(Labelled):
         if self.source_probs is not None:
             validation.check_length("source_probs", self.source_probs.shape[0], self.n_samples)
         self._read_labels(labels)
-        self._mean_square: float | None = None  # of all features; known, and they are checked, after one pass
         self._moments: dict[tuple[bool, bool], Moments] = {}
         self._spectra: dict[bool, Spectrum] = {}
+        self._given_sums: TargetSums | None = None
+        self._original: Statistics | None = None  # with the labels as given, when these are others
 
     @classmethod
     def of(
@@ -109,47 +111,6 @@ class Statistics(Labelled):
             raise UsageError(msg)
         return features
 
-    def chunks(self, *, width: int = 0, single: bool = False) -> Iterator[tuple[slice, Array]]:
-        """Walk over the features in chunks of rows, as float64 (or float32 when ``single``).
-
-        Parameters
-        ----------
-        width : int, default=0
-            Numbers a row that the caller makes beside the features, such as one for each class.
-        single : bool, default=False
-            Keep float32 features in float32; without effect on float64 ones.
-
-        Yields
-        ------
-        rows : slice
-        chunk : array of shape (rows, n_features)
-
-        Raises
-        ------
-        DataError
-            When a value is NaN or infinite, or all are of an extreme size.
-        """
-        if self.features is None:
-            msg = "features must be given: this score does not work on source_probs alone"
-            raise UsageError(msg)
-        single = single and is_single_precision(self.features)
-        xp = namespace(self.features)
-        dtype = float_dtype(xp, single=single)
-        bytes_a_row = self.n_features * (4 if single else 8) + 8 * width
-        squares = 0.0
-        for rows in row_slices(self.n_samples, bytes_a_row):
-            chunk = xp.astype(self.features[rows, :], dtype, copy=False)
-            if self._mean_square is None:
-                own = validation.check_finite(chunk, rows.start)
-                # Too large is refused before anyone squares it; too small can only be told from all chunks.
-                validation.check_magnitude("features", max(own / (chunk.shape[0] * self.n_features), 1.0) ** 0.5)
-                squares += own
-            yield rows, chunk
-        if self._mean_square is None:
-            mean_square = squares / (self.n_samples * self.n_features)
-            validation.check_magnitude("features", mean_square**0.5)
-            self._mean_square = mean_square
-
     def moments(self, *, with_scatter: bool = True, single: bool = False) -> Moments:
         """Return the moments, computed on the first call.
 
@@ -165,6 +126,10 @@ class Statistics(Labelled):
         for key in known:
             if key in self._moments:
                 return self._moments[key]
+        if self._original is not None:
+            shared = self._original.moments(with_scatter=with_scatter, single=single)
+            self._moments[with_scatter, single] = shared.with_targets(self._own_target_sums())
+            return self._moments[with_scatter, single]
         moments = Moments(self.n_targets, with_scatter)
         targets = self._targets if self._targets is not None else np.empty((self.n_samples, 0))
         for rows, chunk in self.chunks(single=single):
@@ -198,11 +163,11 @@ class Statistics(Labelled):
             centred  # a mean that dwarfs the spread would take the digits of float32 for itself
             and n_components is not None
             and n_components < self.n_features // 4
-            and self._is_large()
+            and self.is_large
             and is_single_precision(self.features)
         )
         moments = self.moments(single=single)
-        if single and not self._is_large():  # only now known to leave the range of float32
+        if single and not self.is_large:  # only now known to leave the range of float32
             moments = self.moments()
         single = single and (True, False) not in self._moments
         gram, mean = moments.scatter, moments.mean
@@ -214,39 +179,6 @@ class Statistics(Labelled):
             self.moments()
             return self._decompose(n_components, centred=centred)
         return found
-
-    def coordinates(
-        self, spectrum: Spectrum, transform: FloatArray | None = None, *, width: int = 0
-    ) -> Iterator[tuple[slice, Array]]:
-        """Walk over the coordinates T = (F - mean) V of the samples in a spectrum, by chunks of rows.
-
-        Parameters
-        ----------
-        spectrum : Spectrum
-            Where the components come from.
-        transform : ndarray of shape (n_components, k), optional
-            Applied to the coordinates, at no cost a sample.
-        width : int, default=0
-            As in `chunks`.
-
-        Yields
-        ------
-        rows : slice
-        coordinates : array of shape (rows, n_components) or (rows, k)
-            In float64, or in float32 for large float32 features.
-        """
-        vectors = spectrum.right_vectors
-        xp = namespace(vectors)
-        if transform is not None:
-            vectors = xp.matmul(vectors, like(transform, vectors))
-        for rows, chunk in self.chunks(width=width, single=self._is_large() and spectrum.is_centred):
-            centred = chunk - xp.astype(spectrum.mean, chunk.dtype)[None, :]
-            yield rows, xp.matmul(centred, xp.astype(vectors, chunk.dtype))
-
-    def _is_large(self) -> bool:
-        """Tell whether float32 products are worth while, and whether their squares stay in its range."""
-        is_in_range = self._mean_square is None or 1e-24 < self._mean_square < 1e24
-        return is_in_range and self.n_samples * self.n_features**2 > _SINGLE_PRECISION_WORK
 
     def target_coordinates(self, spectrum: Spectrum) -> FloatArray:
         """Return U^T B of shape (n_components, n_targets): targets in the left singular vectors.
@@ -264,14 +196,38 @@ class Statistics(Labelled):
         projected = self.target_coordinates(spectrum) * spectrum.singular_values[:, None]
         return (projected / self.counts[None, :]).T
 
-    def square_norms(self) -> FloatArray:
-        """Return each sample's squared distance from the global mean, (n_samples,), float64."""
-        mean = self.moments(with_scatter=False).mean
-        norms = np.empty(self.n_samples)
-        for rows, chunk in self.chunks():
-            xp = namespace(chunk)
-            norms[rows] = to_numpy(xp.sum((chunk - mean[None, :]) ** 2, axis=1))
-        return norms
+    def _feature_mean(self) -> Array:
+        return self.moments(with_scatter=False).mean
+
+    def relabelled(self, targets: npt.NDArray[Any], sums: TargetSums | None = None) -> Statistics:
+        """Return the same features with other labels; all that depends on features alone is shared.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n_samples,), int codes of the same classes, or (n_samples, n_targets)
+        sums : TargetSums, optional
+            Those of the new targets, when they are known; otherwise one pass finds them.
+        """
+        other = copy(self)
+        other._targets, other._moments, other._given_sums = targets, {}, sums
+        other._original = self._original or self
+        return other
+
+    def _own_target_sums(self) -> TargetSums:
+        if self._given_sums is None:
+            self._given_sums = self.target_sums([self.targets])[0]
+        return self._given_sums
+
+    def target_sums(self, labellings: list[npt.NDArray[Any]]) -> list[TargetSums]:
+        """Return what the features sum to under several labellings, in one pass."""
+        mean = self._feature_mean()
+        found: list[TargetSums] = []
+        for rows, chunk in self.chunks(single=self.is_large):
+            shift = namespace(chunk).astype(mean, chunk.dtype)
+            centred = chunk - shift[None, :]
+            own = [TargetSums.of(centred, targets[rows], self.n_targets, shift) for targets in labellings]
+            found = [sums.plus(more) for sums, more in zip(found, own, strict=True)] if found else own
+        return found
 
     def take(self, rows: IntArray) -> Statistics:
         """Return the statistics of some of the samples, which are copied."""
