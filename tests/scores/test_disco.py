@@ -6,8 +6,10 @@ import pytest
 
 from hubscout.errors import UsageError
 from hubscout.scores import disco, get_spec
-from hubscout.scores.disco import group_ratios, group_slices, hard_examples
+from hubscout.scores._hard_examples import hard_examples
+from hubscout.scores.disco import group_ratios, group_slices
 from hubscout.stats import Statistics
+from hubscout.stats.folds import fold_codes
 from hubscout.testing import draw_problem
 
 CLASSES = draw_problem(3)
@@ -163,3 +165,91 @@ def test_bad_options(options, text: str) -> None:
     with pytest.raises(UsageError) as error:
         disco(CLASSES.features, CLASSES.labels, **options)
     assert str(error.value) == text
+
+
+class TestCrossFit:
+    @pytest.mark.parametrize("covariance", ["shared", "identity", "class"])
+    def test_held_out_samples_are_scored_by_models_of_the_others(self, covariance) -> None:
+        problem = draw_problem(0, n_samples=90, n_features=9, n_classes=3)
+        statistics = problem.statistics()
+        options = {"n_components": 6, "n_groups": 2, "covariance": covariance, "ridge": 0.05}
+        found = get_spec("disco").estimate(statistics, cross_fit=3, seed=4, **options)
+        spectrum = statistics.spectrum(6)
+        groups = group_slices(6, 2)
+        coordinates = (problem.features - problem.features.mean(axis=0)) @ spectrum.right_vectors
+        folds = fold_codes(statistics.codes, 90, 3, 4)
+        expected = np.zeros(90)
+        for i in range(90):
+            rows, codes = coordinates[folds != folds[i]], statistics.codes[folds != folds[i]]
+            for group, ratio in zip(groups, group_ratios(spectrum, groups), strict=True):
+                logits = []
+                for code in range(3):
+                    own = rows[codes == code][:, group]
+                    if covariance == "shared":
+                        away = np.concatenate(
+                            [rows[codes == c][:, group] - rows[codes == c][:, group].mean(axis=0) for c in range(3)]
+                        )
+                    else:
+                        away = own - own.mean(axis=0)
+                    matrix = np.eye(3) if covariance == "identity" else away.T @ away / len(away)
+                    if covariance != "identity":
+                        matrix = matrix + 0.05 * np.trace(matrix) / 3 * np.eye(3)
+                    gap = coordinates[i, group] - own.mean(axis=0)
+                    logits.append(-0.5 * gap @ np.linalg.inv(matrix) @ gap + np.log(len(own) / len(rows)))
+                shares = np.exp(np.array(logits) - max(logits))
+                expected[i] += ratio * shares[statistics.codes[i]] / shares.sum()
+        np.testing.assert_allclose(found.terms(), expected, atol=1e-9)
+        assert found.value == pytest.approx(expected.mean())
+
+    def test_regression_is_least_squares_on_the_others(self) -> None:
+        problem = draw_problem(0, n_samples=40, n_features=6, task="regression")
+        statistics = problem.statistics()
+        found = get_spec("disco").estimate(statistics, n_groups=2, cross_fit=4, seed=1)
+        spectrum = statistics.spectrum()
+        coordinates = (problem.features - problem.features.mean(axis=0)) @ spectrum.right_vectors
+        folds, groups, expected = fold_codes(None, 40, 4, 1), group_slices(6, 2), np.zeros(40)
+        for fold in range(4):
+            fitted, held_out = folds != fold, folds == fold
+            for group, ratio in zip(groups, group_ratios(spectrum, groups), strict=True):
+                design = np.c_[np.ones(40), coordinates[:, group]]
+                slopes = np.linalg.lstsq(design[fitted], problem.labels[fitted])[0]
+                errors = problem.labels[held_out] - design[held_out] @ slopes
+                expected[held_out] -= ratio * np.mean(errors**2, axis=1)
+        np.testing.assert_allclose(found.terms(), expected, rtol=1e-6)
+
+    @pytest.mark.parametrize("covariance", ["shared", "identity"])
+    def test_noise_is_at_chance_and_without_folds_above(self, covariance) -> None:
+        found, plain, chance = [], [], []
+        for seed in range(12):
+            rng = np.random.default_rng(seed)
+            labels, features = rng.integers(0, 6, 600), rng.standard_normal((600, 128))
+            found.append(disco(features, labels, covariance=covariance, cross_fit=5))
+            plain.append(disco(features, labels, covariance=covariance))
+            chance.append(np.sum((np.bincount(labels) / 600) ** 2))
+        error = np.std(found, ddof=1) / 12**0.5
+        assert np.mean(found) == pytest.approx(np.mean(chance), abs=4 * error)
+        assert np.mean(plain) > np.mean(chance) + 20 * error
+
+    def test_a_class_of_one_sample_is_never_right_for_it(self) -> None:
+        labels = np.r_[9, np.arange(39) % 3]
+        terms = (
+            get_spec("disco")
+            .estimate(Statistics(np.random.default_rng(0).standard_normal((40, 5)), labels), cross_fit=5)
+            .terms()
+        )
+        assert terms[0] == 0
+        assert (terms[1:] > 0).all()
+
+    @pytest.mark.parametrize("task", ["classification", "regression"])
+    def test_constant_features_are_as_without(self, task) -> None:
+        labels = np.arange(20) % 3 if task == "classification" else np.arange(20.0)
+        features = np.full((20, 4), 0.1)
+        assert disco(features, labels, cross_fit=4, task=task) == disco(features, labels, task=task)
+
+    def test_centring_is_needed(self) -> None:
+        with pytest.raises(UsageError, match=r"^center must be True with cross_fit, got False; leave one of them out$"):
+            disco(CLASSES.features, CLASSES.labels, center=False, cross_fit=3)
+
+    def test_the_seed_decides(self) -> None:
+        first, again, other = (disco(CLASSES.features, CLASSES.labels, cross_fit=3, seed=s) for s in (0, 0, 1))
+        assert first == again != other

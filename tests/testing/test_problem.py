@@ -5,7 +5,7 @@ import pytest
 
 import hubscout.testing
 from hubscout.errors import UsageError
-from hubscout.scores import INVARIANCES
+from hubscout.scores import INVARIANCES, get_spec
 from hubscout.testing import FEATURE_INVARIANCES, draw_problem, transform
 
 
@@ -83,3 +83,21 @@ class TestTransform:
     def test_unknown(self) -> None:
         with pytest.raises(UsageError, match="invariance must be one of"):
             transform(draw_problem(), "colour")
+
+
+class TestLabelEmbeddings:
+    def test_a_mean_a_class_in_sorted_order(self) -> None:
+        problem = draw_problem(0, n_samples=30, n_classes=3)
+        found = problem.label_embeddings
+        assert found.shape == (3, 6)
+        np.testing.assert_allclose(found[1], problem.source_probs[problem.labels == 1].mean(axis=0))
+
+    def test_they_follow_the_names(self) -> None:
+        problem = draw_problem(0, n_classes=3)
+        renamed = transform(problem, "label_names", seed=1)
+        order = np.argsort([renamed.labels[problem.labels == code][0] for code in range(3)])
+        np.testing.assert_array_equal(renamed.label_embeddings, problem.label_embeddings[order])
+
+    def test_only_scores_that_require_them_get_them(self) -> None:
+        problem = draw_problem(0)
+        assert problem.options(get_spec("knn"), {"k": 3}) == {"k": 3}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -167,3 +168,33 @@ def _pace(meter: Meter) -> str:
     if meter.rate is None or meter.remaining is None:
         return ""
     return f", {rate(meter.rate)} a second, {duration(meter.remaining)} left"
+
+
+@contextlib.contextmanager
+def draw_progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Show on stderr how many random orders of the labels are done, on a terminal.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing.
+
+    Yields
+    ------
+    callable or None
+        Takes the number done and that of all.
+    """
+    stream = console(sys.stderr)
+    if quiet or not stream.is_terminal:
+        yield None
+        return
+    columns = TextColumn("labels in random order"), BarColumn(), TextColumn("{task.completed} of {task.total}")
+    with Progress(*columns, console=stream, transient=True) as bar:
+        key: TaskID | None = None
+
+        def show(done: int, total: int) -> None:
+            nonlocal key
+            key = bar.add_task("", total=total) if key is None else key
+            bar.update(key, completed=done)
+
+        yield show

@@ -10,6 +10,7 @@ import typer
 
 from hubscout.cli.choices import (
     JsonOption,
+    QuietOption,
     ScoreOptionsOption,
     ScoresOption,
     SeedOption,
@@ -35,23 +36,32 @@ def score(
     option: ScoreOptionsOption = None,
     task: TaskOption = None,
     seed: SeedOption = 0,
+    null_draws: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Random orders of the labels that stand for 'no signal'; 0 for none."),
+    ] = None,
+    quiet: QuietOption = False,
     json_path: JsonOption = None,
 ) -> None:
-    """Score features that were extracted elsewhere."""
+    """Score features that were extracted elsewhere, beside what each score says without signal."""
+    from hubscout.cli.progress import draw_progress
     from hubscout.cli.score_table import score_table
     from hubscout.cli.streams import check_outputs, console, deliver, say, show
     from hubscout.ranking.single import score_file
 
     check_outputs(json=json_path)
-    result = score_file(
-        features,
-        labels=labels,
-        scores=score_names(scores),
-        task=task_kind(task),
-        seed=seed,
-        score_options=score_options(option),
-    )
-    say(f"note: {note}" for note in result.notes)
+    with draw_progress(quiet=quiet) as progress:
+        result = score_file(
+            features,
+            labels=labels,
+            scores=score_names(scores),
+            task=task_kind(task),
+            seed=seed,
+            score_options=score_options(option),
+            null_draws=null_draws,
+            progress=progress,
+        )
+    say((f"note: {note}" for note in result.notes), quiet=quiet)
     if json_path is not None:
         document: dict[str, Any] = {"schema": SCHEMA, **result.to_dict()}
         deliver(json.dumps(document, indent=2, allow_nan=False) + "\n", json_path)

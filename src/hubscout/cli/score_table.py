@@ -12,11 +12,15 @@ from rich.text import Text
 
 from hubscout._printable import printable
 from hubscout.report.fitting import Column, build_table, fit
-from hubscout.report.numbers import decimals, with_error
+from hubscout.report.numbers import DASH, decimals, with_error
 
 if TYPE_CHECKING:
-    from hubscout.ranking.single import FeatureScores
+    from hubscout.ranking.single import FeatureScores, JudgedScore
     from hubscout.scores import ScoreSpec
+
+_NULL_LEGEND = (
+    "no signal: mean ~spread of the score under labels in random order; z: spreads between that mean and the value."
+)
 
 
 def spec_table(specs: Sequence[ScoreSpec], recommended: str, width: int) -> RenderableType:
@@ -106,20 +110,34 @@ def score_table(result: FeatureScores, width: int) -> RenderableType:
     """
     entries = result.scores
     values = tuple(with_error(entry.value, entry.standard_error, decimals([entry.value])) for entry in entries.values())
-    columns = [
-        Column("score", tuple(entries), justify="left"),
-        Column("value", values),
+    columns = [Column("score", tuple(entries), justify="left"), Column("value", values)]
+    has_nulls = any(entry.null is not None for entry in entries.values())
+    if has_nulls:
+        columns += [
+            Column("no signal", tuple(_null(entry) for entry in entries.values()), name="null"),
+            Column("z", tuple(DASH if entry.z is None else f"{entry.z:.1f}" for entry in entries.values())),
+        ]
+    columns += [
         Column("seconds", tuple(f"{entry.seconds:.2f}" for entry in entries.values()), 1, name="seconds"),
     ]
     shown, _ = fit(columns, width)
     classes = f", {result.n_classes} classes" if result.n_classes else ""
     caption = f"{result.source}: {result.task}, {result.n_samples} samples x {result.n_features} features{classes}"
     parts: list[RenderableType] = [Text(printable(caption), overflow="fold"), Text(), build_table(shown)]
+    if has_nulls:
+        parts += [Text(), Text(_NULL_LEGEND, style="dim")]
     missing = [(name, entry.reason) for name, entry in entries.items() if entry.value is None]
     if missing:
         parts.append(Text())
     parts += [Padding(Text(printable(f"{name}: {reason}")), (0, 0, 0, 2)) for name, reason in missing]
     return Group(*parts)
+
+
+def _null(entry: JudgedScore) -> str:
+    if entry.null is None:
+        return DASH
+    digits = decimals([entry.null.mean])
+    return f"{entry.null.mean:.{digits}f} ~{entry.null.standard_deviation:.{digits}f}"
 
 
 def _mark(spec: ScoreSpec, recommended: str) -> str:

@@ -23,6 +23,7 @@ _NAMES = {
     "labels": ("labels", "y", "targets"),
     "source_logits": ("source_logits",),
     "source_probs": ("source_probs",),
+    "label_embeddings": ("label_embeddings",),
 }
 _CHUNK_BYTES = 1 << 24
 
@@ -41,6 +42,8 @@ class FeatureFile:
         Numbers, booleans or strings.
     source_logits, source_probs : ndarray of shape (n_samples, source_classes) or None
         Output of the source head before or after the softmax.
+    label_embeddings : ndarray of shape (n_classes, d) or (n_encoders, n_classes, d), or None
+        Vectors of the classes, in the order of their sorted labels.
     """
 
     path: Path
@@ -48,6 +51,7 @@ class FeatureFile:
     labels: npt.NDArray[Any] | None = None
     source_logits: npt.NDArray[Any] | None = None
     source_probs: npt.NDArray[Any] | None = None
+    label_embeddings: npt.NDArray[Any] | None = None
 
 
 def load_feature_file(path: Path | str, *, labels: Path | str | None = None) -> FeatureFile:
@@ -57,7 +61,8 @@ def load_feature_file(path: Path | str, *, labels: Path | str | None = None) -> 
     ----------
     path : Path or str
         A ``.npz`` file with ``features`` (or ``X``, ``feats``, ``embeddings``), and where there are any
-        ``labels`` (or ``y``, ``targets``), ``source_logits`` and ``source_probs``; or a ``.npy`` of features.
+        ``labels`` (or ``y``, ``targets``), ``source_logits``, ``source_probs`` and ``label_embeddings``; or a
+        ``.npy`` of features.
     labels : Path or str, optional
         A ``.npy`` file of labels, instead of those in ``path``.
 
@@ -87,7 +92,8 @@ def load_feature_file(path: Path | str, *, labels: Path | str | None = None) -> 
     if given is not None:
         given = _vector(Path(labels or path), given)
         _same_length(Path(labels or path), "labels", given, features)
-    return FeatureFile(path, features, given, by_role.get("source_logits"), by_role.get("source_probs"))
+    others = {role: by_role.get(role) for role in ("source_logits", "source_probs", "label_embeddings")}
+    return FeatureFile(path, features, given, **others)
 
 
 def feature_file_set(name: str, probe: Probe) -> FeatureSet:

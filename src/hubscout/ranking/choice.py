@@ -21,16 +21,21 @@ _COMPANIONS = ("logme", "disco", "knn")
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?", re.ASCII)
 
 
-def choose_scores(scores: str | Sequence[str] | None, kind: TaskKind) -> tuple[str, ...]:
+def choose_scores(
+    scores: str | Sequence[str] | None, kind: TaskKind, options: Mapping[str, Mapping[str, Any]] | None = None
+) -> tuple[str, ...]:
     """Resolve the scores of a run.
 
     Parameters
     ----------
     scores : str, sequence of str, or None
         Names in order; the first one ranks. None takes the recommended score and two or three cheap
-        companions; ``"all"`` takes every score of the task, the recommended one first.
+        companions; ``"all"`` takes every score of the task, the recommended one first, but for those that require
+        an option which is not given.
     kind : str
         Kind of the task.
+    options : mapping, optional
+        Options by score.
 
     Returns
     -------
@@ -47,7 +52,9 @@ def choose_scores(scores: str | Sequence[str] | None, kind: TaskKind) -> tuple[s
     applicable = list_scores(kind)
     if scores is None or scores == "all":
         wanted = (RECOMMENDED_SCORE, *(_COMPANIONS if scores is None else applicable))
-        chosen = tuple(dict.fromkeys(name for name in wanted if name in applicable))
+        given = {name: set(own) for name, own in (options or {}).items()}
+        ready = [name for name in applicable if set(get_spec(name).required_options) <= given.get(name, set())]
+        chosen = tuple(dict.fromkeys(name for name in wanted if name in ready))
     else:
         names = (scores,) if isinstance(scores, str) else tuple(scores)
         chosen = tuple(dict.fromkeys(names))

@@ -125,7 +125,7 @@ def rank(
         raise UsageError(msg)
     columns = {"text_column": text_column, "image_column": image_column, "label_column": label_column}
     loaded = load_target(target, kind=task, split=split, **columns)
-    chosen = choose_scores(scores, loaded.task.kind)
+    chosen = choose_scores(scores, loaded.task.kind, score_options)
     options = check_score_options(score_options, chosen)
     probe = draw_probe(
         loaded,

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from hubscout._typing import Array, FloatArray, IntArray, TaskKind
+from hubscout._typing import Array, FloatArray, TaskKind
 from hubscout._validation import check_choice, check_flag, check_number, check_positive_int
+from hubscout.errors import UsageError
+from hubscout.scores._disco_cross_fit import held_out_errors, held_out_posteriors
 from hubscout.scores._disco_influence import pooled_influence
 from hubscout.scores._disco_models import ClassCovarianceModel, Covariance, PooledModel
+from hubscout.scores._hard_examples import hard_examples
 from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Spectrum, Statistics
+from hubscout.stats.folds import check_folds
 from hubscout.stats.namespace import like, namespace, to_numpy
 
 DEFAULT_RIDGE = {"shared": 1e-6, "class": 1e-2, "identity": 0.0}
-_HARD_SHRINKAGE = 0.1
 
 
 def group_slices(n_components: int, n_groups: int) -> list[slice]:
@@ -42,6 +46,8 @@ def _estimate(
     log_determinant: bool = False,
     hard_fraction: float | None = None,
     compat: Literal["authors"] | None = None,
+    cross_fit: int | None = None,
+    seed: int = 0,
 ) -> Estimate:
     check_choice("compat", compat, (None, "authors"))
     covariance = "identity" if compat == "authors" else covariance
@@ -52,24 +58,36 @@ def _estimate(
     check_flag("center", center)
     check_flag("log_determinant", log_determinant)
     ridge = DEFAULT_RIDGE[covariance] if ridge is None else check_number("ridge", ridge, above=0, inclusive=True)
+    check_positive_int("seed", seed, minimum=0)
+    check_folds(cross_fit, statistics.n_samples)
+    if cross_fit is not None and not center:
+        msg = "center must be True with cross_fit, got False; leave one of them out"
+        raise UsageError(msg)
+    settings = _Settings(n_components, n_groups, covariance, ridge, center, log_determinant, cross_fit, seed)
     if hard_fraction is not None:
         # Samples that were chosen for their labels are no sample of the task: their value has no standard error.
         chosen = statistics.take(hard_examples(statistics, hard_fraction, n_components))
-        return Estimate(_decomposed(chosen, n_components, n_groups, covariance, ridge, center, log_determinant).value)
-    return _decomposed(statistics, n_components, n_groups, covariance, ridge, center, log_determinant)
+        return Estimate(_decomposed(chosen, settings).value)
+    return _decomposed(statistics, settings)
 
 
-def _decomposed(
-    statistics: Statistics,
-    n_components: int | None,
-    n_groups: int,
-    covariance: Covariance,
-    ridge: float,
-    center: bool,
-    log_determinant: bool,
-) -> Estimate:
-    spectrum = statistics.spectrum(n_components, centred=center)
-    groups = group_slices(spectrum.n_components, n_groups)
+@dataclass(frozen=True)
+class _Settings:
+    n_components: int | None
+    n_groups: int
+    covariance: Covariance
+    ridge: float
+    center: bool
+    log_determinant: bool
+    cross_fit: int | None
+    seed: int
+
+
+def _decomposed(statistics: Statistics, settings: _Settings) -> Estimate:
+    spectrum = statistics.spectrum(settings.n_components, centred=settings.center)
+    groups = group_slices(spectrum.n_components, settings.n_groups)
+    if groups and settings.cross_fit is not None:
+        return _cross_fitted(statistics, spectrum, groups, settings, settings.cross_fit)
     if statistics.task == "regression":
         return _regression(statistics, spectrum, groups)
     if not groups:
@@ -77,13 +95,35 @@ def _decomposed(
         prior = statistics.priors[statistics.codes]
         return Estimate(float(prior.mean()), lambda: prior)
     ratios = group_ratios(spectrum, groups)
-    if covariance == "class":
-        posteriors = ClassCovarianceModel(statistics, spectrum, groups, ridge, log_determinant=log_determinant).terms(
-            ratios
+    if settings.covariance == "class":
+        fitted = ClassCovarianceModel(
+            statistics, spectrum, groups, settings.ridge, log_determinant=settings.log_determinant
         )
+        posteriors = fitted.terms(ratios)
         return Estimate(float(posteriors.mean()), lambda: posteriors)
-    model = PooledModel(statistics, spectrum, groups, covariance, ridge)
+    model = PooledModel(statistics, spectrum, groups, settings.covariance, settings.ridge)
     return Estimate(float(model.terms(ratios).mean()), lambda: pooled_influence(model, ratios))
+
+
+def _cross_fitted(
+    statistics: Statistics, spectrum: Spectrum, groups: list[slice], settings: _Settings, n_folds: int
+) -> Estimate:
+    ratios = group_ratios(spectrum, groups)
+    if statistics.task == "regression":
+        terms = held_out_errors(statistics, spectrum, groups, ratios, n_folds, settings.seed)
+    else:
+        terms = held_out_posteriors(
+            statistics,
+            spectrum,
+            groups,
+            ratios,
+            covariance=settings.covariance,
+            ridge=settings.ridge,
+            log_determinant=settings.log_determinant,
+            n_folds=n_folds,
+            seed=settings.seed,
+        )
+    return Estimate(float(terms.mean()), lambda: terms)
 
 
 def _regression(statistics: Statistics, spectrum: Spectrum, groups: list[slice]) -> Estimate:
@@ -113,42 +153,6 @@ def _regression(statistics: Statistics, spectrum: Spectrum, groups: list[slice])
         return found
 
     return Estimate(value, terms)
-
-
-def hard_examples(statistics: Statistics, fraction: float, n_components: int | None = 128) -> IntArray:
-    """Choose the samples that a linear discriminant finds hardest, within each class.
-
-    Parameters
-    ----------
-    statistics : Statistics
-        Labelled features of a classification task.
-    fraction : float
-        Share of each class to keep, in (0, 1]; at least 2 samples of a class stay.
-    n_components : int or None, default=128
-        Principal components that the discriminant sees.
-
-    Returns
-    -------
-    rows : ndarray of shape (n_kept,), int
-        Ascending positions of the samples with the lowest posterior of their own class.
-
-    Raises
-    ------
-    UsageError
-        When ``fraction`` is out of range or the task is not classification.
-    """
-    check_number("hard_fraction", fraction, above=0, inclusive=False, at_most=1)
-    codes = statistics.codes
-    spectrum = statistics.spectrum(n_components)
-    if spectrum.n_components == 0:
-        return np.arange(statistics.n_samples)
-    whole = [slice(0, spectrum.n_components)]
-    posterior = PooledModel(statistics, spectrum, whole, "shared", _HARD_SHRINKAGE).terms(np.ones(1))
-    order = np.lexsort((posterior, codes))
-    counts = statistics.counts.astype(np.intp)
-    kept = np.minimum(counts, np.maximum(2, np.ceil(fraction * counts).astype(np.intp)))
-    position = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(order[position < np.repeat(kept, counts)])
 
 
 @score(
@@ -188,6 +192,8 @@ def disco(
     log_determinant: bool = False,
     hard_fraction: float | None = None,
     compat: Literal["authors"] | None = None,
+    cross_fit: int | None = None,
+    seed: int = 0,
 ) -> float:
     r"""Score features by the distribution of their spectral components.
 
@@ -222,6 +228,11 @@ def disco(
         Score only this share of each class: the samples that a linear discriminant finds hardest.
     compat : {"authors"}, optional
         Identity covariance, as in the authors' program.
+    cross_fit : int, optional
+        Number of folds: class means, covariances and least squares are fitted to all folds but one, and that one is
+        scored. Without it they are fitted to what they score, which flatters few samples.
+    seed : int, default=0
+        Of the folds.
 
     Returns
     -------
@@ -241,7 +252,8 @@ def disco(
     default, because with none the value depends on the scale of the features and ranks architectures by their
     norms; labels need not be 0..C-1; regression, detection and hard examples were not released, so they follow the
     paper's text. Values with different ``n_components`` or ``n_groups`` are not comparable. Class covariances are
-    fitted on the samples they score and need more samples a class than components a group.
+    fitted on the samples they score and need more samples a class than components a group; ``cross_fit`` is the cure.
+    The components themselves know no labels, so they are those of all samples in every fold.
 
     Standard errors count, to first order, how each sample moves class sizes, means, the pooled covariance and the
     ratios; with class covariances only the spread of the posteriors, about half of it.
@@ -272,4 +284,6 @@ def disco(
         log_determinant=log_determinant,
         hard_fraction=hard_fraction,
         compat=compat,
+        cross_fit=cross_fit,
+        seed=seed,
     ).value

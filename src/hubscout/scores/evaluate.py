@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +12,8 @@ import numpy as np
 from hubscout._typing import FloatArray, TaskKind
 from hubscout._validation import check_positive_int
 from hubscout.errors import HubscoutError, UsageError
-from hubscout.scores._spec import ScoreSpec, get_spec, list_scores
+from hubscout.scores._spec import NullReference, ScoreSpec, get_spec, list_scores
+from hubscout.scores.null import null_references
 from hubscout.stats import Statistics
 
 # Sound for any width and scale of features, and among the best in agreement with fine-tuned accuracies where those are
@@ -36,6 +37,8 @@ class ScoreValue:
         Time this score took beyond what scores before it had computed.
     terms : ndarray of shape (n_samples,), or None
         One number a sample with the value as mean, for paired comparisons.
+    null : NullReference or None
+        The value under labels in random order, when that was asked for and the score reads labels.
     """
 
     value: float | None
@@ -43,6 +46,12 @@ class ScoreValue:
     reason: str | None = None
     seconds: float = 0.0
     terms: FloatArray | None = None
+    null: NullReference | None = None
+
+    @property
+    def z(self) -> float | None:
+        """Standard deviations of the null reference that the value lies above its mean."""
+        return None if self.value is None or self.null is None else self.null.z(self.value)
 
 
 def evaluate(
@@ -55,6 +64,8 @@ def evaluate(
     seed: int = 0,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     standard_errors: bool = True,
+    null_draws: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, ScoreValue]:
     """Compute several scores, each with its standard error; one that fails does not stop the others.
 
@@ -65,17 +76,21 @@ def evaluate(
     labels : array-like of shape (n_samples,), or (n_samples, n_targets) for regression
         Labels of any kind.
     scores : iterable of str, or "all"
-        Names of scores; "all" for those that the task and the given arrays allow.
+        Names of scores; "all" for those that the task and the given arrays and options allow.
     source_probs : array of shape (n_samples, n_source_classes), optional
         Probabilities of the source model's own head.
     task : {"classification", "regression"}, default="classification"
         What the labels are.
     seed : int, default=0
-        For scores that draw.
+        For scores that draw, and for the null references.
     options : mapping of str to mapping, optional
         Options by score, such as ``{"disco": {"covariance": "identity"}}``.
     standard_errors : bool, default=True
         Whether to compute each score's terms; they can cost one more pass over the features.
+    null_draws : int, default=0
+        Random orders of the labels for null references, at least 2; none are computed when it is 0.
+    progress : callable, optional
+        Called with the number of draws done and that of all.
 
     Returns
     -------
@@ -100,18 +115,24 @@ def evaluate(
     """
     check_positive_int("seed", seed, minimum=0)
     statistics = Statistics.of(features, labels, task=task, source_probs=source_probs)
-    specs = _chosen(scores, statistics)
-    settings = dict(options or {})
-    for name, given in settings.items():
-        _check_options(get_spec(name), given)
+    check_positive_int("null_draws", null_draws, minimum=0)
+    if null_draws == 1:
+        msg = "null_draws must be 0 or at least 2, got 1; one draw has no spread"
+        raise UsageError(msg)
+    given = {name: dict(own) for name, own in (options or {}).items()}
+    for name, own in given.items():
+        _check_options(get_spec(name), own)
+    specs = _chosen(scores, statistics, given)
+    settings = {spec.name: _settings(spec, seed, given.get(spec.name, {})) for spec in specs}
     if statistics.features is not None and any("features" in spec.needs for spec in specs):
         statistics.moments(with_scatter=False) if not any(
             s.spectrum == "whole" for s in specs
         ) else statistics.spectrum()
-    results = {}
-    for spec in specs:
-        own = {"seed": seed} if "seed" in spec.options else {}
-        results[spec.name] = _one(spec, statistics, {**own, **settings.get(spec.name, {})}, standard_errors)
+    results = {spec.name: _one(spec, statistics, settings[spec.name], standard_errors) for spec in specs}
+    if null_draws:
+        valued = [spec for spec in specs if results[spec.name].value is not None]
+        nulls = null_references(statistics, valued, n_draws=null_draws, seed=seed, options=settings, progress=progress)
+        results.update({name: replace(results[name], null=null) for name, null in nulls.items()})
     return results
 
 
@@ -171,19 +192,30 @@ def score(
     return {name: float(result.value) for name, result in found.items() if result.value is not None}
 
 
-def _chosen(scores: Iterable[str] | Literal["all"], statistics: Statistics) -> list[ScoreSpec]:
+def _chosen(
+    scores: Iterable[str] | Literal["all"], statistics: Statistics, settings: Mapping[str, Mapping[str, Any]]
+) -> list[ScoreSpec]:
     if isinstance(scores, str) and scores != "all":
         scores = (scores,)
     if scores == "all":
         specs = [get_spec(name) for name in list_scores(statistics.task)]
         given = {"features": statistics.features, "labels": statistics.n_targets or None}
         given["source_probs"] = statistics.source_probs
-        possible = [spec for spec in specs if all(given[need] is not None for need in spec.needs)]
+        possible = [
+            spec
+            for spec in specs
+            if all(given[need] is not None for need in spec.needs)
+            and set(spec.required_options) <= set(settings.get(spec.name, {}))
+        ]
         if not possible:
             msg = "scores='all' found no score that works on these arrays alone; give labels too"
             raise UsageError(msg)
         return possible
     return [get_spec(name) for name in dict.fromkeys(scores)]
+
+
+def _settings(spec: ScoreSpec, seed: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {**({"seed": seed} if "seed" in spec.options else {}), **given}
 
 
 def _check_options(spec: ScoreSpec, given: Mapping[str, Any]) -> None:
@@ -203,6 +235,10 @@ def _one(spec: ScoreSpec, statistics: Statistics, options: dict[str, Any], stand
         for need, array in (("source_probs", statistics.source_probs), ("features", statistics.features)):
             if need in spec.needs and array is None:
                 msg = f"{need} must be given: this score compares {_COMPARED[need]} with the labels"
+                raise UsageError(msg)
+        for option in spec.required_options:
+            if option not in options:
+                msg = f"{option} must be given: this score has no default for it"
                 raise UsageError(msg)
         estimate = spec.estimate(statistics, **options)
         terms = estimate.terms() if standard_errors and estimate.terms is not None else None

@@ -12,15 +12,13 @@ from hubscout.scores._spec import NullReference, ScoreSpec
 from hubscout.stats import Statistics
 from hubscout.stats.permutation import permuted
 
-DEFAULT_DRAWS = 20
-
 
 def null_references(
     statistics: Statistics,
     specs: Sequence[ScoreSpec],
     *,
-    n_draws: int = DEFAULT_DRAWS,
-    seed: int = 0,
+    n_draws: int,
+    seed: int,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, NullReference]:
@@ -33,9 +31,9 @@ def null_references(
     ----------
     statistics : Statistics
     specs : sequence of ScoreSpec
-    n_draws : int, default=20
+    n_draws : int
         At least 2. Twenty know the spread to about 16 percent.
-    seed : int, default=0
+    seed : int
     options : mapping, optional
         Options by score.
     progress : callable, optional

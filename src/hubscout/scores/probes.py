@@ -47,7 +47,7 @@ def _estimate_knn(statistics: Statistics, *, k: int = 5) -> Estimate:
     if k >= statistics.n_samples:
         msg = f"k must be below the number of samples, {statistics.n_samples}, got {k}"
         raise DataError(msg)
-    neighbours, distances = nearest_neighbours(statistics, k)
+    neighbours, distances = statistics.remember(("neighbours", k), lambda: nearest_neighbours(statistics, k))
     if statistics.task == "regression":
         predicted = statistics.targets[neighbours].mean(axis=1)
         return _explained_variance(statistics.targets, statistics.targets - predicted)

@@ -45,6 +45,10 @@ class Training:
         """Number of training samples."""
         return int(self.counts.sum())
 
+    def fitted(self, n_samples: int) -> IntArray:
+        """Return the ascending positions of the training samples among all."""
+        return np.setdiff1d(np.arange(n_samples), self.held_out, assume_unique=True)
+
     @property
     def log_priors(self) -> FloatArray:
         """Logarithm of each class's share, (n_classes,); hugely negative for a class without training samples."""

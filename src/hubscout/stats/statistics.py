@@ -197,7 +197,7 @@ class Statistics(Labelled, Passes):
         return (projected / self.counts[None, :]).T
 
     def _feature_mean(self) -> Array:
-        return self.moments(with_scatter=False).mean
+        return (self._original or self).moments(with_scatter=False).mean
 
     def relabelled(self, targets: npt.NDArray[Any], sums: TargetSums | None = None) -> Statistics:
         """Return the same features with other labels; all that depends on features alone is shared.

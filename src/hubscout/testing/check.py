@@ -33,9 +33,10 @@ def check_score(
     """Check that a score, of hubscout or of a plugin, keeps to the contract of all scores.
 
     On drawn problems (few and many samples, dead features, small classes, duplicates): every declared invariance
-    holds; the value is a finite number, the same from the public function, and higher with a signal than without;
-    labels may be of any kind and features of any precision and memory order; inputs, the global random state, the
-    standard streams and warnings stay as they are; the terms behind the standard error have the value as mean.
+    holds; the value is a finite number, the same from the public function, and higher with a signal than without
+    (lower for a score that does not reward it); labels may be of any kind and features of any precision and memory
+    order; inputs, the global random state, the standard streams and warnings stay as they are; the terms behind the
+    standard error have the value as mean.
 
     Parameters
     ----------
@@ -158,7 +159,10 @@ def _check_signal(spec: ScoreSpec, problem: Problem, options: dict[str, Any]) ->
     if "labels" not in spec.needs:
         return
     with_signal, without = (case.estimate(spec, **options).value for case in (problem, problem.shuffled()))
-    require(with_signal > without, spec, f"is not higher with a signal, {with_signal!r}, than without, {without!r}")
+    if spec.rewards_signal:
+        require(with_signal > without, spec, f"is not higher with a signal, {with_signal!r}, than without, {without!r}")
+    else:
+        require(with_signal < without, spec, f"is not lower with a signal, {with_signal!r}, than without, {without!r}")
 
 
 def _degenerate(problem: Problem) -> Iterator[tuple[str, Problem]]:

@@ -66,6 +66,7 @@ def check_conduct(spec: ScoreSpec, problem: Problem, options: dict[str, Any]) ->
 def public_value(spec: ScoreSpec, problem: Problem, options: dict[str, Any]) -> float:
     """Call a score's public function on a problem."""
     first = problem.features if "features" in spec.needs else problem.source_probs
+    options = problem.options(spec, options)
     if {"features", "source_probs"} <= spec.needs or "labels" not in spec.needs:
         return spec.function(problem.statistics(), **options)
     task = {"task": problem.task} if "task" in inspect.signature(spec.function).parameters else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,9 +42,24 @@ class Problem:
         """Return fresh statistics of these arrays."""
         return Statistics(self.features, self.labels, task=self.task, source_probs=self.source_probs)
 
+    @property
+    def label_embeddings(self) -> FloatArray:
+        """One vector a class, in the order of the sorted labels, (n_classes, n_source_classes)."""
+        _, codes = np.unique(self.labels, return_inverse=True)
+        codes = codes.ravel()
+        sums = np.zeros((codes.max() + 1, self.source_probs.shape[1]))
+        np.add.at(sums, codes, self.source_probs)
+        means: FloatArray = sums / np.bincount(codes)[:, None]
+        return means
+
+    def options(self, spec: ScoreSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return options with those that a score requires and that a problem can make up, `label_embeddings`."""
+        made_up = {name: getattr(self, name) for name in spec.required_options if name == "label_embeddings"}
+        return {**made_up, **given}
+
     def estimate(self, spec: ScoreSpec, **options: Any) -> Estimate:
-        """Return what a score says of this problem."""
-        return spec.estimate(self.statistics(), **options)
+        """Return what a score says of this problem; it gets the `options` that it requires."""
+        return spec.estimate(self.statistics(), **self.options(spec, options))
 
     def shuffled(self, seed: int = 0) -> Problem:
         """Return the problem with labels that know nothing of the features."""
