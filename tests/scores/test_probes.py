@@ -7,9 +7,9 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from hubscout.errors import DataError, UsageError
-from hubscout.scores import knn, linear_probe, nearest_centroid
+from hubscout.scores import _neighbours, knn, linear_probe, nearest_centroid
 from hubscout.scores._neighbours import nearest_neighbours
-from hubscout.stats import Statistics, chunks
+from hubscout.stats import Statistics, chunks, passes
 from hubscout.testing import draw_problem
 
 SHAPES = [
@@ -39,9 +39,10 @@ class TestNearestCentroid:
 
 
 class TestNeighbours:
-    @pytest.mark.parametrize("limit", [1, 900, 10**8])
+    @pytest.mark.parametrize(("limit", "block"), [(1, 7), (900, 7), (900, 64), (10**8, 7), (10**8, 64)])
     @pytest.mark.parametrize("k", [1, 4, 44])
-    def test_equals_sorting(self, monkeypatch: pytest.MonkeyPatch, limit: int, k: int) -> None:
+    def test_equals_sorting(self, monkeypatch: pytest.MonkeyPatch, limit: int, block: int, k: int) -> None:
+        monkeypatch.setattr(_neighbours, "_BLOCK", block)
         problem = draw_problem(0, n_samples=45, n_features=4)
         distances = np.linalg.norm(problem.features[:, None] - problem.features[None], axis=2)
         np.fill_diagonal(distances, np.inf)
@@ -51,13 +52,24 @@ class TestNeighbours:
         np.testing.assert_array_equal(index, expected)
         np.testing.assert_allclose(found, np.take_along_axis(distances, expected, axis=1), rtol=1e-7)
 
-    @pytest.mark.parametrize("limit", [1, 8 * 60, 10**8])
-    def test_equally_far_samples_keep_their_order(self, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    @pytest.mark.parametrize(("limit", "block"), [(1, 7), (8 * 60, 7), (10**8, 7), (10**8, 64)])
+    def test_equally_far_samples_keep_their_order(
+        self, monkeypatch: pytest.MonkeyPatch, limit: int, block: int
+    ) -> None:
+        monkeypatch.setattr(_neighbours, "_BLOCK", block)
         monkeypatch.setattr(chunks, "CHUNK_BYTES", limit)
         index, found = nearest_neighbours(Statistics(np.full((90, 1), 0.1)), 3)
         assert index[:4].tolist() == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]
         assert (index[4:] == [0, 1, 2]).all()
         assert not found.any()
+
+    def test_large_float32_features_have_the_same_neighbours(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        problem = draw_problem(0, n_samples=60)
+        expected, _ = nearest_neighbours(problem.statistics(), 5)
+        monkeypatch.setattr(passes, "_SINGLE_PRECISION_WORK", 0)
+        found, distances = nearest_neighbours(Statistics(problem.features.astype(np.float32), problem.labels), 5)
+        np.testing.assert_array_equal(found, expected)
+        assert distances.dtype == np.float64
 
     def test_ties_at_the_last_place_go_to_the_first_samples(self) -> None:
         # A line of whole numbers, centred exactly: for every sample many others are equally far.
