@@ -86,6 +86,34 @@ class TestScore:
         document = json.loads(done.out)
         assert document["schema"] == "hubscout.scores/1"
         assert document["scores"]["disco"]["value"] > 0.5
+        null = document["scores"]["disco"]["null"]
+        assert null["method"] == "permutation"
+        distance = document["scores"]["disco"]["value"] - null["mean"]
+        assert document["scores"]["disco"]["z"] == pytest.approx(distance / null["standard_deviation"])
+        assert document["scores"]["disco"]["z"] > 4
+
+    def test_no_signal_is_beside_the_value(self, hubscout, files):
+        done = hubscout("score", files / "strong.npz", "--scores", "h_score")
+        assert "no signal" in done.out
+        assert "in random order" in done.out
+        assert done.err == ""
+
+    def test_without_null_references(self, hubscout, files):
+        done = hubscout("score", files / "strong.npz", "--scores", "h_score", "--null-draws", "0", "--json", "-")
+        assert json.loads(done.out)["scores"]["h_score"]["null"] is None
+        assert "no signal" not in hubscout("score", files / "strong.npz", "--null-draws", "0").out
+
+    def test_one_draw_is_refused(self, hubscout, files):
+        done = hubscout("score", files / "strong.npz", "--null-draws", "1")
+        assert (done.code, done.out) == (2, "")
+        assert done.err == "hubscout: error: null_draws must be 0 or at least 2, got 1; one draw has no spread\n"
+
+    def test_cross_fitting_is_an_option(self, hubscout, files):
+        plain, fitted = (
+            json.loads(hubscout("score", files / "strong.npz", "--scores", "disco", *more, "--json", "-").out)
+            for more in ((), ("--option", "disco.cross_fit=5"))
+        )
+        assert fitted["scores"]["disco"]["value"] < plain["scores"]["disco"]["value"]
 
     def test_no_value_at_all_is_5(self, hubscout, files):
         assert hubscout("score", files / "strong.npz", "--scores", "leep").code == 5

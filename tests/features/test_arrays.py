@@ -37,6 +37,11 @@ class TestLoadFeatureFile:
         np.testing.assert_array_equal(file.source_probs, FEATURES[:, :2])
         assert file.labels is None
 
+    def test_label_embeddings_come_along(self, tmp_path):
+        embeddings = np.ones((2, 3, 7))
+        file = load_feature_file(save(tmp_path, X=FEATURES, y=LABELS, label_embeddings=embeddings))
+        np.testing.assert_array_equal(file.label_embeddings, embeddings)
+
     def test_npy_with_labels_beside_it(self, tmp_path):
         np.save(tmp_path / "f.npy", FEATURES)
         np.save(tmp_path / "y.npy", LABELS[:, None])
