@@ -166,29 +166,30 @@ def knn_regression(features, targets, k):
 
 
 def linear_probe(features, labels=None, targets=None):
-    """Ridge regression with an intercept, refitted without each sample at each strength."""
+    """Ridge regression with an intercept, refitted without each sample; strength by generalised cross-validation."""
     wanted = np.eye(labels.max() + 1)[labels] if targets is None else targets
     n = len(features)
-    values = np.linalg.svd(features - features.mean(axis=0), compute_uv=False)
+    away = features - features.mean(axis=0)
+    values = np.linalg.svd(away, compute_uv=False)
     variance = np.mean(values[values > 1e-7 * values[0]] ** 2)
-    predicted = {}
+    predicted, errors = {}, {}
     for strength in np.logspace(-4, 2, 13):
+        ridge = strength * variance * np.eye(features.shape[1])
+        hat = away @ np.linalg.inv(away.T @ away + ridge) @ away.T + 1 / n
+        errors[strength] = np.sum((wanted - hat @ wanted) ** 2, axis=0) / (n - np.trace(hat)) ** 2
         predicted[strength] = np.empty(wanted.shape)
         for i in range(n):
             rest = np.arange(n) != i
             mean, offset = features[rest].mean(axis=0), wanted[rest].mean(axis=0)
-            away = features[rest] - mean
-            gram = away.T @ away + strength * variance * np.eye(features.shape[1])
-            slopes = np.linalg.solve(gram, away.T @ (wanted[rest] - offset))
+            others = features[rest] - mean
+            slopes = np.linalg.solve(others.T @ others + ridge, others.T @ (wanted[rest] - offset))
             predicted[strength][i] = offset + (features[i] - mean) @ slopes
     if targets is None:
-        best = min(predicted, key=lambda strength: np.sum((wanted - predicted[strength]) ** 2))
+        best = min(errors, key=lambda strength: errors[strength].sum())
         return np.mean(predicted[best].argmax(axis=1) == labels)
-    columns = [
-        min((found[:, column] for found in predicted.values()), key=lambda p: np.sum((wanted[:, column] - p) ** 2))
-        for column in range(wanted.shape[1])
-    ]
-    return _explained(wanted, np.stack(columns, axis=1))
+    columns = range(wanted.shape[1])
+    best = [min(errors, key=lambda strength, column=column: errors[strength][column]) for column in columns]
+    return _explained(wanted, np.stack([predicted[best[column]][:, column] for column in columns], axis=1))
 
 
 def _explained(targets, predicted):

@@ -27,9 +27,9 @@ def _estimate_centroid(statistics: Statistics) -> Estimate:
     means = class_means(moments)
     offsets = (means**2).sum(axis=1)
     hits = np.empty(statistics.n_samples)
-    for rows, chunk in statistics.chunks(width=2 * statistics.n_targets):
+    for rows, chunk in statistics.chunks(width=2 * statistics.n_targets, single=statistics.is_large):
         xp = namespace(chunk)
-        centred = chunk - moments.mean[None, :]
+        centred = chunk - xp.astype(moments.mean, chunk.dtype)[None, :]
         distances = offsets - 2 * to_numpy(xp.matmul(centred, like(means.T, centred)))
         distances += to_numpy(xp.sum(centred**2, axis=1))[:, None]
         own, index = codes[rows], np.arange(len(codes[rows]))
@@ -78,33 +78,42 @@ def _estimate_linear(statistics: Statistics) -> Estimate:
             return Estimate(float(hits.mean()), lambda: hits)
         return _explained_variance(targets, targets - targets.mean(axis=0))
     squares = spectrum.singular_values**2
-    filters = squares[:, None] / (squares[:, None] + _RIDGES * squares.mean())  # (k, ridges)
     projected = statistics.target_coordinates(spectrum)
-    means = statistics.moments(with_scatter=False).target_totals / n
-    losses = np.zeros((len(_RIDGES), statistics.n_targets))
-    # For each ridge, whether the label is right, or the residuals.
-    outcome: npt.NDArray[Any] = np.empty((len(_RIDGES), *targets.shape), dtype=bool if is_class else np.float64)
+    strengths = _strengths(squares, projected, statistics)
+    filters = squares[:, None] / (squares[:, None] + strengths)  # (k, targets), or one column for all classes
+    fitted, means = filters * projected, statistics.moments(with_scatter=False).target_totals / n
+    outcome: npt.NDArray[Any] = np.empty(targets.shape)  # whether the label is right, or the residuals
     width = 2 * statistics.n_targets + spectrum.n_components
     for rows, coordinates in statistics.coordinates(spectrum, np.diag(1 / spectrum.singular_values), width=width):
         left = to_numpy(coordinates)
         wanted = one_hot(targets[rows], statistics.n_targets) if is_class else targets[rows]
-        leverages = left**2 @ filters + 1 / n
-        centred = wanted - means
-        for index, shrink in enumerate(filters.T):
-            errors = left @ (shrink[:, None] * projected)
-            # The residual of a ridge fit without sample i, from the fit with it; in place, for many classes.
-            np.subtract(centred, errors, out=errors)
-            errors /= np.maximum(1 - leverages[:, index], 1e-12)[:, None]
-            losses[index] += np.einsum("ij,ij->j", errors, errors)
-            if is_class:
-                outcome[index, rows] = np.subtract(wanted, errors, out=errors).argmax(axis=1) == targets[rows]
-            else:
-                outcome[index, rows] = errors
+        # The residual of a ridge fit without sample i, from the fit with it; in place, for many classes.
+        errors = left @ fitted.astype(left.dtype)
+        np.subtract(wanted - means, errors, out=errors)
+        errors /= np.maximum(1 - 1 / n - left**2 @ filters.astype(left.dtype), 1e-12)
+        if is_class:
+            outcome[rows] = np.subtract(wanted, errors, out=errors).argmax(axis=1) == targets[rows]
+        else:
+            outcome[rows] = errors
     if is_class:
-        hits = outcome[losses.sum(axis=1).argmin()].astype(np.float64)
-        return Estimate(float(hits.mean()), lambda: hits)
-    chosen = losses.argmin(axis=0)
-    return _explained_variance(targets, outcome[chosen, :, np.arange(statistics.n_targets)].T)
+        return Estimate(float(outcome.mean()), lambda: outcome)
+    return _explained_variance(targets, outcome)
+
+
+def _strengths(squares: FloatArray, projected: FloatArray, statistics: Statistics) -> FloatArray:
+    """Return the ridge of smallest generalised cross-validation error: one for all classes, or one a target."""
+    n, moments = statistics.n_samples, statistics.moments(with_scatter=False)
+    centred = moments.target_squares - moments.target_totals**2 / n
+    outside = np.maximum(centred - (projected**2).sum(axis=0), 0.0)
+    strengths = _RIDGES * squares.mean()
+    shrinkage = strengths / (squares[:, None] + strengths)  # (k, ridges)
+    residuals = (shrinkage**2).T @ projected**2 + outside  # (ridges, targets)
+    freedom = np.maximum(n - 1 - (1 - shrinkage).sum(axis=0), 1e-12)
+    errors = residuals / freedom[:, None] ** 2
+    if statistics.task == "classification":
+        errors = errors.sum(axis=1, keepdims=True)
+    chosen: FloatArray = strengths[errors.argmin(axis=0)]
+    return chosen
 
 
 def _explained_variance(targets: FloatArray, residuals: FloatArray) -> Estimate:
@@ -179,7 +188,7 @@ def knn(features: Any, labels: Any = None, *, k: int = 5, task: TaskKind = "clas
     tasks=("classification", "regression"),
     title="Linear probe",
     summary="Leave-one-out accuracy (R^2 for regression) of ridge regression on the labels' indicators.",
-    formula="mean_i [argmax_c of the ridge fit without sample i = y_i]; strength by leave-one-out squared error",
+    formula="mean_i [argmax_c of the ridge fit without sample i = y_i]; strength by generalised cross-validation",
     range="[0, 1]; R^2, at most 1, for regression",
     invariances=("sample_order", "label_names", "rotation", "scale", "translation", "constant_columns"),
     cost="N D^2 + D^3",
@@ -215,8 +224,8 @@ def linear_probe(features: Any, labels: Any = None, *, task: TaskKind = "classif
 
     Notes
     -----
-    The ridge is the one of 13 strengths, relative to the mean variance of a component, with the smallest
-    leave-one-out squared error; that choice makes the value optimistic by very little. It is ridge regression, not
+    The ridge is the one of 13 strengths, relative to the mean variance of a component, with the smallest error of
+    generalised cross-validation, which needs no pass over the samples. It is ridge regression, not
     logistic regression: close in rank, and without iterations.
 
     References

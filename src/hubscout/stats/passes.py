@@ -155,9 +155,9 @@ class Passes:
     def _square_norms(self) -> FloatArray:
         mean = self._feature_mean()
         norms = np.empty(self.n_samples)
-        for rows, chunk in self.chunks():
+        for rows, chunk in self.chunks(single=self.is_large):
             xp = namespace(chunk)
-            norms[rows] = to_numpy(xp.sum((chunk - mean[None, :]) ** 2, axis=1))
+            norms[rows] = to_numpy(xp.sum((chunk - xp.astype(mean, chunk.dtype)[None, :]) ** 2, axis=1))
         return norms
 
     def _feature_mean(self) -> Array:
