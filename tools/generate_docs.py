@@ -63,7 +63,9 @@ def score_page(spec: ScoreSpec) -> str:
         "Cost": f"`{spec.cost}`",
         "Part of the spectrum it reads": spec.spectrum,
         "Repeatable": "yes" if spec.is_deterministic else "with the same seed",
-        "Without signal": spec.degenerate,
+        "Options": ", ".join(f"`{option}`" for option in spec.options) or "none",
+        "Reference without signal": spec.null_method,
+        "Degenerate input": spec.degenerate,
         "Differs from the authors' code": spec.deviations,
         "Reference": spec.reference,
     }

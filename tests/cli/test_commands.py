@@ -8,7 +8,7 @@ import pytest
 
 import hubscout as library
 from hubscout.cli.commands import repeat_option
-from hubscout.scores import get_spec, list_scores
+from hubscout.scores import FEATURE_INVARIANCES, INVARIANCES, get_spec, list_scores
 
 
 class TestRoot:
@@ -60,6 +60,18 @@ class TestScores:
         assert disco["reference"] == spec.reference
         assert disco["needs"] == sorted(spec.needs)
         assert "function" not in disco
+
+    @pytest.mark.parametrize("width", ["75", "80", "160"])
+    def test_table_of_invariances(self, hubscout, monkeypatch, width):
+        monkeypatch.setenv("COLUMNS", width)
+        out = hubscout("scores").out
+        lines = out[out.index("is invariant to") :].splitlines()
+        rows = {line.split()[0]: line.split()[1:] for line in lines[2 : 2 + len(list_scores())]}
+        assert list(rows) == list_scores()
+        for name, cells in rows.items():
+            spec = get_spec(name)
+            shown = [each for each in INVARIANCES if "features" in spec.needs or each not in FEATURE_INVARIANCES]
+            assert cells == ["yes" if each in spec.invariances else "no" for each in shown], name
 
     def test_one_score_in_full(self, hubscout):
         done = hubscout("scores", "disco")

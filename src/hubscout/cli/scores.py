@@ -20,8 +20,8 @@ def scores(
     task: Annotated[str | None, typer.Option(metavar="KIND", help="Only scores of this kind of task.")] = None,
     json_path: JsonOption = None,
 ) -> None:
-    """List the scores: what each is, what it needs, what it ignores, and where it comes from."""
-    from hubscout.cli.score_table import spec_pages, spec_table
+    """List the scores: what each is, what it needs, and what it is invariant to."""
+    from hubscout.cli.spec_table import invariance_table, spec_pages, spec_table
     from hubscout.cli.streams import check_outputs, console, deliver, show
     from hubscout.scores import RECOMMENDED_SCORE, get_spec, list_scores
 
@@ -35,7 +35,10 @@ def scores(
     if json_path == "-":
         return
     width = console(sys.stdout).width
-    show(spec_pages(specs, width) if name else spec_table(specs, RECOMMENDED_SCORE, width))
+    if name:
+        show(spec_pages(specs, width))
+    else:
+        show(spec_table(specs, RECOMMENDED_SCORE, width), "", invariance_table(specs))
 
 
 def spec_facts(spec: Any) -> dict[str, Any]:
@@ -53,6 +56,8 @@ def spec_facts(spec: Any) -> dict[str, Any]:
     from dataclasses import fields
 
     facts = {each.name: getattr(spec, each.name) for each in fields(spec) if each.name not in _HIDDEN}
+    facts["options"] = spec.options
+    facts["null_method"] = spec.null_method
     return {
         key: sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
         for key, value in facts.items()

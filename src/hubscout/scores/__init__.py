@@ -1,6 +1,14 @@
 """Transferability scores: one paper family a file, all on the same statistics."""
 
-from hubscout.scores._spec import INVARIANCES, Estimate, NullReference, ScoreSpec, get_spec, list_scores
+from hubscout.scores._spec import (
+    FEATURE_INVARIANCES,
+    INVARIANCES,
+    Estimate,
+    NullReference,
+    ScoreSpec,
+    get_spec,
+    list_scores,
+)
 from hubscout.scores._spec import score as register_score
 from hubscout.scores.disco import disco
 from hubscout.scores.evaluate import RECOMMENDED_SCORE, ScoreValue, evaluate, score
@@ -10,6 +18,7 @@ from hubscout.scores.logme import logme
 from hubscout.scores.probes import knn, linear_probe, nearest_centroid
 
 __all__ = [
+    "FEATURE_INVARIANCES",
     "INVARIANCES",
     "RECOMMENDED_SCORE",
     "Estimate",

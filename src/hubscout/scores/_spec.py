@@ -27,6 +27,8 @@ INVARIANCES: dict[Invariance, str] = {
     "constant_columns": "further columns of zeros",
     "duplication": "every sample given twice",
 }
+# Changes of the features alone: without meaning for a score that does not read them.
+FEATURE_INVARIANCES: frozenset[Invariance] = frozenset({"rotation", "scale", "translation", "constant_columns"})
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,13 @@ class ScoreSpec:
     is_deterministic: bool = True
     rewards_signal: bool = True
     null: Callable[..., NullReference | None] | None = None
+
+    @property
+    def null_method(self) -> str:
+        """How its values without signal are found, in words."""
+        if "labels" not in self.needs:
+            return "none: it reads no labels"
+        return "labels in random order" if self.null is None else "a formula, or labels in random order where it fails"
 
     @property
     def required_options(self) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from hubscout.errors import HubscoutError
-from hubscout.scores import ScoreSpec, get_spec
+from hubscout.scores import FEATURE_INVARIANCES, ScoreSpec, get_spec
 from hubscout.testing import conduct, inputs
 from hubscout.testing.conduct import require
 from hubscout.testing.problem import Problem, draw_problem
-from hubscout.testing.transforms import FEATURE_INVARIANCES, transform
+from hubscout.testing.transforms import transform
 
 # What the checks run on, beside the plain problem: few samples, features without any value, many classes.
 _SHAPES: tuple[dict[str, int], ...] = (

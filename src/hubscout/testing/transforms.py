@@ -11,9 +11,6 @@ from hubscout._validation import check_choice
 from hubscout.scores import INVARIANCES
 from hubscout.testing.problem import Problem
 
-# Changes of the features alone: without meaning for a score that does not read them.
-FEATURE_INVARIANCES = frozenset({"rotation", "scale", "translation", "constant_columns"})
-
 
 def transform(problem: Problem, invariance: str, seed: int = 0) -> Problem:
     """Change a problem in the way that one invariance speaks of.
