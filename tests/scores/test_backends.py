@@ -29,12 +29,23 @@ def test_all_scores_agree_with_numpy(library: str, shape, task, dtype: type) -> 
     problem = draw_problem(1, task=task, **shape)
     make = MAKERS[library]
     features = problem.features.astype(dtype)
-    expected = evaluate(features, problem.labels, "all", source_probs=problem.source_probs, task=task)
-    found = evaluate(make(features), make(problem.labels), "all", source_probs=make(problem.source_probs), task=task)
+    options = {name: problem.options(get_spec(name), {}) for name in list_scores(task)}
+    expected = evaluate(features, problem.labels, "all", source_probs=problem.source_probs, task=task, options=options)
+    found = evaluate(
+        make(features),
+        make(problem.labels),
+        "all",
+        source_probs=make(problem.source_probs),
+        task=task,
+        options=options,
+    )
     assert list(found) == list_scores(task)
     for name, value in found.items():
         assert value.reason is None, name
         assert value.value == pytest.approx(expected[name].value, rel=1e-9, abs=1e-9), name
+        if expected[name].terms is None:
+            assert value.terms is None, name
+            continue
         assert value.standard_error == pytest.approx(expected[name].standard_error, rel=1e-7, abs=1e-9), name
         assert isinstance(value.terms, np.ndarray), name
 
@@ -45,9 +56,10 @@ def test_public_functions_take_them(library: str, name: str) -> None:
     problem = draw_problem(2)
     spec = get_spec(name)
     array = problem.features if "features" in spec.needs else problem.source_probs
-    found = spec.function(MAKERS[library](array), problem.labels)
+    options = problem.options(spec, {})
+    found = spec.function(MAKERS[library](array), problem.labels, **options)
     assert type(found) is float
-    assert found == pytest.approx(spec.function(array, problem.labels), rel=1e-9)
+    assert found == pytest.approx(spec.function(array, problem.labels, **options), rel=1e-9)
 
 
 @pytest.mark.parametrize("covariance", ["identity", "class"])

@@ -14,7 +14,8 @@ from hubscout.testing import draw_problem
 
 FEATURE_SCORES = [name for name in list_scores() if "features" in get_spec(name).needs]
 SOURCE_SCORES = [name for name in list_scores() if "source_probs" in get_spec(name).needs]
-BOTH_TASKS = ["disco", "logme", "knn", "linear_probe"]
+SUPERVISED = [name for name in list_scores() if "labels" in get_spec(name).needs]
+BOTH_TASKS = [name for name in list_scores("regression") if name in SUPERVISED]
 RNG = np.random.default_rng(0)
 FEATURES = RNG.standard_normal((24, 4))
 LABELS = RNG.permutation(np.arange(24) % 3)
@@ -22,7 +23,18 @@ PROBS = RNG.dirichlet(np.ones(5), 24)
 
 
 def call(name: str, array, labels, **options) -> float:
-    return get_spec(name).function(array, labels, **options)
+    return get_spec(name).function(array, labels, **required(name, labels), **options)
+
+
+def required(name: str, labels) -> dict[str, np.ndarray]:
+    """Options that a score cannot do without, made up to fit the labels where those are good."""
+    if "label_embeddings" not in get_spec(name).required_options:
+        return {}
+    try:
+        n_classes = len(np.unique(np.asarray(labels)))
+    except (TypeError, ValueError):
+        n_classes = 3
+    return {"label_embeddings": np.random.default_rng(0).standard_normal((n_classes, 4))}
 
 
 def refusal(name: str, array, labels, **options) -> str:
@@ -113,14 +125,21 @@ class TestFeatures:
 
 
 class TestLabels:
-    @pytest.mark.parametrize("name", list_scores())
+    @pytest.mark.parametrize("name", SUPERVISED)
     @pytest.mark.parametrize("case", range(len(BAD_LABELS)))
     def test_bad_labels(self, name: str, case: int) -> None:
         labels, text = BAD_LABELS[case]
         array = FEATURES if name in FEATURE_SCORES else PROBS
         assert refusal(name, array, labels) == text
 
-    @pytest.mark.parametrize("name", list_scores())
+    @pytest.mark.parametrize("name", sorted(set(list_scores()) - set(SUPERVISED)))
+    def test_scores_without_labels_read_none(self, name: str) -> None:
+        found = call(name, FEATURES, None)
+        assert np.isfinite(found)
+        for labels in (LABELS, np.zeros(24), ["cat", None] * 12):
+            assert call(name, FEATURES, labels) == found
+
+    @pytest.mark.parametrize("name", SUPERVISED)
     def test_no_labels(self, name: str) -> None:
         array = FEATURES if name in FEATURE_SCORES else PROBS
         with pytest.raises(HubscoutError, match=r"^labels must be given: this score compares features with labels$"):
@@ -195,6 +214,17 @@ NO_SIGNAL = {
     "nearest_centroid": 0.0,
     "linear_probe": 0.5,
     "knn": 0.5,  # the first samples are of the largest class
+    "lda": SHARES @ SHARES,
+    "sfda": SHARES @ SHARES,
+    "ped": SHARES @ SHARES,
+    "ncti": 2 * SHARES @ SHARES - 1,
+    "gbc": -6.0,
+    "etran": SHARES @ SHARES,
+    "nleep": SHARES @ np.log(SHARES),
+    "alpha_req": -51.0,
+    "transrate": 0.0,
+    "tmi": np.log(2e-6),
+    "emms": -((40 / 39) ** 2),
 }
 
 
@@ -205,6 +235,13 @@ class TestNoSignal:
     def test_constant_features(self, name: str, width: int, value: float) -> None:
         found = call(name, np.full((40, width), value), UNEQUAL)
         assert found == pytest.approx(NO_SIGNAL[name], abs=1e-12)
+
+    @pytest.mark.parametrize("width", [3, 60])
+    def test_label_free_scores(self, width: int) -> None:
+        for name in ("rankme", "stable_rank"):  # of uncentred features: one direction, or none
+            assert call(name, np.full((40, width), 0.1), None) == pytest.approx(1.0, abs=1e-9)
+            assert call(name, np.zeros((40, width)), None) == 0.0
+        assert call("energy", np.full((40, width), 0.1), None) == pytest.approx(0.1 + np.log(width))
 
     @pytest.mark.parametrize("width", [3, 60])
     def test_logme_is_that_of_an_intercept_or_of_noise(self, width: int) -> None:
@@ -224,7 +261,8 @@ class TestNoSignal:
         assert found == pytest.approx(-targets.var(axis=0).mean() if expected != "zero" else 0, abs=1e-12)
 
     def test_every_score_is_in_the_table(self) -> None:
-        assert {*NO_SIGNAL, *SOURCE_SCORES, "logme"} == set(list_scores())
+        apart = {"logme", "rankme", "stable_rank", "energy"}
+        assert {*NO_SIGNAL, *SOURCE_SCORES, *apart} == set(list_scores())
 
 
 class TestFewSamples:
@@ -247,13 +285,13 @@ class TestFewSamples:
     @pytest.mark.parametrize("name", list_scores())
     def test_classes_of_one_sample(self, name: str) -> None:
         labels = np.r_[7, 8, 9, LABELS[3:]]
-        array = FEATURES if name in FEATURE_SCORES else PROBS
-        result = get_spec(name).estimate(
-            Statistics(FEATURES, labels) if name in FEATURE_SCORES else Statistics(None, labels, source_probs=array)
-        )
+        statistics = Statistics(FEATURES, labels, source_probs=PROBS)
+        result = get_spec(name).estimate(statistics, **required(name, labels))
         assert np.isfinite(result.value)
-        assert np.isfinite(result.terms()).all()
+        if result.terms is not None:
+            assert np.isfinite(result.terms()).all()
         if get_spec(name).is_baseline:
+            assert result.terms is not None
             assert not result.terms()[:3].any()
 
     @pytest.mark.parametrize("name", FEATURE_SCORES)
@@ -290,8 +328,7 @@ def test_ten_thousand_classes_need_no_square_of_them(monkeypatch: pytest.MonkeyP
     import tracemalloc
 
     monkeypatch.setattr(chunks, "CHUNK_BYTES", 8 * 2**20)
-    # The linear probe works through all classes at 13 strengths: fewer of them show the same.
-    n_classes = 3_000 if name == "linear_probe" else 10_000
+    n_classes = 10_000
     rng = np.random.default_rng(0)
     labels = rng.permutation(np.r_[np.arange(n_classes), np.arange(200)])
     array = rng.standard_normal((len(labels), 1)).astype(np.float32)

@@ -72,17 +72,25 @@ class TestChoice:
 
     def test_all_is_what_the_arrays_allow(self) -> None:
         needs_source = ["leep", "nce"]
-        features_only = [name for name in list_scores() if name not in needs_source]
-        assert list(evaluate(FEATURES, LABELS, "all")) == features_only
-        assert list(evaluate(FEATURES, LABELS, "all", source_probs=PROBS)) == list_scores()
+        ready = [name for name in list_scores() if not get_spec(name).required_options]
+        assert list(evaluate(FEATURES, LABELS, "all")) == [name for name in ready if name not in needs_source]
+        assert list(evaluate(FEATURES, LABELS, "all", source_probs=PROBS)) == ready
         assert list(evaluate(None, LABELS, "all", source_probs=PROBS)) == needs_source
+        label_free = [name for name in ready if "labels" not in get_spec(name).needs]
+        assert list(evaluate(FEATURES, scores="all")) == label_free
         numbers = draw_problem(0, task="regression")
         found = evaluate(numbers.features, numbers.labels, "all", source_probs=PROBS, task="regression")
         assert list(found) == list_scores("regression")
 
-    def test_all_without_labels_is_refused(self) -> None:
+    def test_all_takes_a_score_whose_required_options_are_given(self) -> None:
+        for name in list_scores():
+            if get_spec(name).required_options:
+                options = {name: PROBLEM.options(get_spec(name), {})}
+                assert name in evaluate(FEATURES, LABELS, "all", options=options)
+
+    def test_all_without_anything_to_score_is_refused(self) -> None:
         with pytest.raises(UsageError) as error:
-            evaluate(FEATURES, scores="all")
+            evaluate(None, scores="all", source_probs=PROBS)
         assert str(error.value) == "scores='all' found no score that works on these arrays alone; give labels too"
 
     def test_unknown_score(self) -> None:
@@ -162,18 +170,22 @@ class TestValues:
     @pytest.mark.parametrize("name", list_scores())
     def test_equal_the_public_functions(self, name: str) -> None:
         first = FEATURES if "features" in get_spec(name).needs else PROBS
-        together = evaluate(FEATURES, LABELS, "all", source_probs=PROBS)[name]
-        assert together.value == pytest.approx(get_spec(name).function(first, LABELS), rel=1e-12)
+        options = PROBLEM.options(get_spec(name), {})
+        together = evaluate(FEATURES, LABELS, "all", source_probs=PROBS, options={name: options})[name]
+        assert together.value == pytest.approx(get_spec(name).function(first, LABELS, **options), rel=1e-12)
         assert together.seconds >= 0
 
     @pytest.mark.parametrize("name", list_scores())
     def test_standard_errors(self, name: str) -> None:
-        found = evaluate(FEATURES, LABELS, [name], source_probs=PROBS)[name]
-        assert found.terms is not None
+        options = {name: PROBLEM.options(get_spec(name), {})}
+        found = evaluate(FEATURES, LABELS, [name], source_probs=PROBS, options=options)[name]
+        if found.terms is None:
+            assert found.standard_error is None
+            return
         assert found.terms.shape == (60,)
         assert found.terms.mean() == pytest.approx(found.value, rel=1e-9, abs=1e-12)
         assert found.standard_error == pytest.approx(found.terms.std(ddof=1) / 60**0.5)
-        without = evaluate(FEATURES, LABELS, [name], source_probs=PROBS, standard_errors=False)[name]
+        without = evaluate(FEATURES, LABELS, [name], source_probs=PROBS, options=options, standard_errors=False)[name]
         assert without.value == found.value
         assert without.terms is None
         assert without.standard_error is None
@@ -181,7 +193,7 @@ class TestValues:
     def test_prepared_statistics_are_used(self) -> None:
         prepared = Statistics(FEATURES, LABELS, source_probs=PROBS)
         found = evaluate(prepared, scores="all")
-        assert list(found) == list_scores()
+        assert list(found) == [name for name in list_scores() if not get_spec(name).required_options]
         assert prepared.spectrum() is prepared.spectrum()
         again = evaluate(prepared, scores=["disco"])
         assert again["disco"].value == found["disco"].value
@@ -211,6 +223,14 @@ class TestScore:
 
     def test_source_probs_and_task_are_positional_too(self) -> None:
         assert list(hubscout.score(FEATURES, LABELS, ["leep"], PROBS, "classification")) == ["leep"]
+
+    def test_of_all_scores_those_without_a_value_are_left_out_with_a_warning(self, toys) -> None:
+        with pytest.warns(UserWarning) as warned:
+            found = hubscout.score(FEATURES, LABELS, "all")
+        assert {"disco", "toy_draws"} <= set(found)
+        assert not {"toy_refuses", "toy_infinite"} & set(found)
+        texts = [str(each.message) for each in warned]
+        assert "score 'toy_refuses' has no value and is left out: these features will not do" in texts
 
     def test_a_score_without_a_value_is_an_error(self) -> None:
         with pytest.raises(UsageError) as error:

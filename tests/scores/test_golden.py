@@ -106,6 +106,30 @@ def test_h_score(case, name: str) -> None:
     assert found == pytest.approx(values[name], rel=EXACT)
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "tolerance"),
+    [
+        ("transrate", "transrate", EXACT),
+        ("sfda", "sfda", 1e-4),
+        ("etran", "etran_classification", EXACT),
+        ("gbc", "gbc_diagonal_no_pca", EXACT),
+        ("tmi", "tmi", EXACT),
+    ],
+)
+def test_compat_is_the_published_number(case, name: str, key: str, tolerance: float) -> None:
+    values, data = case
+    found = getattr(scores, name)(data["features"], data["labels"], compat="authors")
+    assert found == pytest.approx(values[key], rel=tolerance)
+
+
+def test_terms_of_ncti(case) -> None:
+    values, data = case
+    found = scores.ncti_terms(data["features"], data["labels"], compat="authors")
+    assert (found.seli, found.ncc, found.vc) == pytest.approx(values["ncti_seli_ncc_vc"], rel=1e-3)
+    value = scores.ncti(data["features"], data["labels"], compat="authors")
+    assert value == pytest.approx(found.ncc + found.seli - found.vc)
+
+
 @pytest.mark.parametrize("name", ["leep", "nce"])
 def test_source_head(case, name: str) -> None:
     values, data = case

@@ -11,32 +11,59 @@ from hubscout.scores._spec import (
 )
 from hubscout.scores._spec import score as register_score
 from hubscout.scores.disco import disco
+from hubscout.scores.discriminant import lda
+from hubscout.scores.emms import emms
+from hubscout.scores.etran import energy, etran
 from hubscout.scores.evaluate import RECOMMENDED_SCORE, ScoreValue, evaluate, score
+from hubscout.scores.gbc import gbc
 from hubscout.scores.h_score import h_score, h_score_shrunk
 from hubscout.scores.leep import leep, nce
 from hubscout.scores.logme import logme
+from hubscout.scores.ncti import NctiTerms, ncti, ncti_terms
+from hubscout.scores.nleep import nleep
+from hubscout.scores.ped import ped
 from hubscout.scores.probes import knn, linear_probe, nearest_centroid
+from hubscout.scores.sfda import sfda
+from hubscout.scores.spectral import alpha_req, rankme, stable_rank
+from hubscout.scores.tmi import tmi
+from hubscout.scores.transrate import transrate
 
 __all__ = [
     "FEATURE_INVARIANCES",
     "INVARIANCES",
     "RECOMMENDED_SCORE",
     "Estimate",
+    "NctiTerms",
     "NullReference",
     "ScoreSpec",
     "ScoreValue",
+    "alpha_req",
     "disco",
+    "emms",
+    "energy",
+    "etran",
     "evaluate",
+    "gbc",
     "get_spec",
     "h_score",
     "h_score_shrunk",
     "knn",
+    "lda",
     "leep",
     "linear_probe",
     "list_scores",
     "logme",
     "nce",
+    "ncti",
+    "ncti_terms",
     "nearest_centroid",
+    "nleep",
+    "ped",
+    "rankme",
     "register_score",
     "score",
+    "sfda",
+    "stable_rank",
+    "tmi",
+    "transrate",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -165,12 +166,12 @@ def score(
     Returns
     -------
     dict of str to float
-        Higher is better, for every score.
+        Higher is better, for every score. Of "all", those without a value are left out, each with a warning.
 
     Raises
     ------
     UsageError
-        When a score does not exist, or does not fit the task or the arrays.
+        When a score does not exist, or, asked for by name, does not fit the task or the arrays.
     DataError
         When features or labels cannot be used.
 
@@ -186,7 +187,10 @@ def score(
     """
     found = evaluate(features, labels, scores, source_probs=source_probs, task=task, seed=seed, standard_errors=False)
     for name, result in found.items():
-        if result.value is None:
+        if result.value is None and isinstance(scores, str) and scores == "all":
+            msg = f"score {name!r} has no value and is left out: {result.reason}"
+            warnings.warn(msg, stacklevel=2)
+        elif result.value is None:
             msg = f"score {name!r} has no value: {result.reason}"
             raise UsageError(msg)
     return {name: float(result.value) for name, result in found.items() if result.value is not None}

@@ -32,7 +32,8 @@ def check_signature(spec: ScoreSpec) -> None:
     require(names[:1] == [first], spec, f"takes {names[:1]} first, not {first!r}")
     options = {name for name, value in parameters.items() if value.kind is inspect.Parameter.KEYWORD_ONLY} - {"task"}
     require(options == set(spec.options), spec, f"has options {sorted(options)}, its estimate {sorted(spec.options)}")
-    is_mixed = len(spec.tasks) > 1
+    # A score that reads no labels has no use for the kind that they are of.
+    is_mixed = len(spec.tasks) > 1 and "labels" in spec.needs
     require(("task" in parameters) == is_mixed, spec, "must take task just when it is defined for several")
 
 
