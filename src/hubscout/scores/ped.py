@@ -60,8 +60,8 @@ def _class_shifts(samples: TrainingSet, *, share: float, radii_share: float, exi
         step = _step(means, radii, share)
         size = float(np.linalg.norm(step, axis=1).sum())
         first = size if first is None else first
-        # Without any overlap the first step is none; a step that has become small is not made.
-        if size <= exit_ratio * first:
+        # Without any overlap the first step is none. Steps can halve exactly: rounding must not choose how many.
+        if size <= exit_ratio * first * (1 + 1e-9):
             break
         means = means + step
     shifts = np.zeros_like(moments.means)
