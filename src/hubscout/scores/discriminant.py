@@ -103,7 +103,7 @@ def lda(
     -----
     Without cross-fitting the value is optimistic: the discriminant has seen the samples that it scores. On noise with
     600 samples of 10 classes it is about 0.2 for 64 features and 0.5 for 200, where chance is 0.1; with more features
-    than samples it nears 1 whatever the labels. ``cross_fit=5`` is at chance on noise. Means and covariance of all
+    than samples it can reach 1 whatever the labels. ``cross_fit=5`` is at chance on noise. Means and covariance of all
     folds but one are those of all samples less those of the fold, so that five fits do not cost five times as much.
     Folds are dealt by seed and position: another order of the samples makes others.
 
@@ -128,7 +128,7 @@ def lda(
     >>> from hubscout.scores import lda
     >>> rng = np.random.default_rng(0)
     >>> noise, labels = rng.standard_normal((100, 200)), np.arange(100) % 2
-    >>> lda(noise, labels) > 0.9
+    >>> lda(noise, labels) > 0.8
     True
     >>> abs(lda(noise, labels, cross_fit=5) - 0.5) < 0.1
     True
