@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from hubscout._typing import FloatArray
-from hubscout.scores._spec import Estimate, score
-from hubscout.stats import Statistics
+from hubscout.scores._spec import Estimate, NullReference, score
+from hubscout.stats import Spectrum, Statistics
 from hubscout.stats.gaussian import ledoit_wolf_shrinkage
-from hubscout.stats.namespace import to_numpy
+from hubscout.stats.label_orders import CentredSums, trace_product_moments
+from hubscout.stats.namespace import like, namespace, to_numpy
 
 
 def _estimate(statistics: Statistics) -> Estimate:
@@ -27,6 +28,14 @@ def _estimate_shrunk(statistics: Statistics) -> Estimate:
     if spectrum.n_components == 0:
         return Estimate(0.0)
     variances = spectrum.singular_values**2 / statistics.n_samples
+    means = statistics.class_coordinates(spectrum)
+    # Weights undo the whitening by the plain covariance, which the terms share with the plain score.
+    return _between_to_total(statistics, means / np.sqrt(variances), _shrunk_weights(statistics, spectrum))
+
+
+def _shrunk_weights(statistics: Statistics, spectrum: Spectrum) -> FloatArray:
+    """Return what each whitened component counts for under the shrunk covariance, (n_components,)."""
+    variances = spectrum.singular_values**2 / statistics.n_samples
     amount = ledoit_wolf_shrinkage(
         statistics.square_norms(),
         float((variances**2).sum()),
@@ -35,10 +44,8 @@ def _estimate_shrunk(statistics: Statistics) -> Estimate:
         statistics.n_features,
     )
     shrunk = (1 - amount) * variances + amount * variances.sum() / statistics.n_features
-    means = statistics.class_coordinates(spectrum)
-    # Weights undo the whitening by the plain covariance, which the terms share with the plain score.
-    weights = (1 - amount) * (statistics.n_samples / (statistics.n_samples - 1)) * variances / shrunk
-    return _between_to_total(statistics, means / np.sqrt(variances), weights)
+    weights: FloatArray = (1 - amount) * (statistics.n_samples / (statistics.n_samples - 1)) * variances / shrunk
+    return weights
 
 
 def _between_to_total(statistics: Statistics, whitened: FloatArray, weights: FloatArray) -> Estimate:
@@ -61,6 +68,38 @@ def _between_to_total(statistics: Statistics, whitened: FloatArray, weights: Flo
     return Estimate(value, terms)
 
 
+def _null(statistics: Statistics) -> NullReference:
+    spectrum = statistics.spectrum()
+    if spectrum.n_components == statistics.n_samples - 1:
+        return NullReference(statistics.n_targets - 1.0, 0.0, "analytic")  # any labels whatever are fitted
+    return _over_all_orders(statistics, np.ones(spectrum.n_components), 0)
+
+
+def _null_shrunk(statistics: Statistics) -> NullReference:
+    return _over_all_orders(statistics, _shrunk_weights(statistics, statistics.spectrum()), 1)
+
+
+def _over_all_orders(statistics: Statistics, weights: FloatArray, which: int) -> NullReference:
+    """Mean and spread of tr(U diag(w) U^T B), which both scores are, with B the projection on the class means."""
+    if len(weights) == 0:
+        return NullReference(0.0, 0.0, "analytic")
+    squares = statistics.remember("h_score_leverages", lambda: _leverage_squares(statistics))[which]
+    features = CentredSums(statistics.n_samples, float(weights.sum()), float(weights @ weights), float(squares))
+    mean, deviation = trace_product_moments(features, CentredSums.of_class_means(statistics.counts))
+    return NullReference(mean, deviation, "analytic")
+
+
+def _leverage_squares(statistics: Statistics) -> FloatArray:
+    """Sum the squares of sum_k w_k u_ik^2 over the samples, with the weights of both scores in one pass, (2,)."""
+    spectrum = statistics.spectrum()
+    weights = np.stack([np.ones(spectrum.n_components), _shrunk_weights(statistics, spectrum)], axis=1)
+    whitening = np.diag(1 / spectrum.singular_values)
+    found = np.zeros(2)
+    for _, left in statistics.coordinates(spectrum, whitening, width=2 * spectrum.n_components):
+        found += (to_numpy(namespace(left).matmul(left**2, like(weights, left))).astype(np.float64) ** 2).sum(axis=0)
+    return found
+
+
 _COMMON: dict[str, Any] = {
     "cost": "N D^2 + D^3",
     "spectrum": "whole",
@@ -70,6 +109,7 @@ _COMMON: dict[str, Any] = {
 
 @score(
     estimate=_estimate,
+    null=_null,
     title="H-score",
     summary="Trace of the between-class covariance relative to the total covariance: the sum of squared canonical "
     "correlations of features and classes.",
@@ -135,6 +175,7 @@ def h_score(features: Any, labels: Any = None) -> float:
 
 @score(
     estimate=_estimate_shrunk,
+    null=_null_shrunk,
     title="H-score, shrunk",
     summary="The H-score with the covariance shrunk towards a multiple of the identity (Ledoit-Wolf), sound for "
     "few samples.",

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from hubscout._typing import FloatArray
+from hubscout._typing import FloatArray, IntArray
 from hubscout.errors import UsageError
-from hubscout.scores._spec import Estimate, score
+from hubscout.scores._leep_null import null_of_answers, null_of_probs
+from hubscout.scores._spec import Estimate, NullReference, score
 from hubscout.stats import Statistics
 from hubscout.stats.namespace import like, namespace, to_numpy
 from hubscout.stats.target_sums import segment_sums
@@ -46,12 +47,25 @@ def _estimate_leep(statistics: Statistics) -> Estimate:
 
 def _estimate_nce(statistics: Statistics) -> Estimate:
     probs = _source_probs(statistics)
-    top = to_numpy(namespace(probs).argmax(probs, axis=1)).astype(np.intp)
+    top = _answers(probs)
     codes = statistics.codes
     joint = np.zeros((statistics.n_targets, probs.shape[1]))
     np.add.at(joint, (codes, top), 1.0)
     terms: FloatArray = np.log(joint[codes, top] / joint.sum(axis=0)[top])
     return Estimate(float(terms.mean()), lambda: terms)
+
+
+def _answers(probs: Any) -> IntArray:
+    """Return the source class of highest probability of each sample, (n_samples,)."""
+    return to_numpy(namespace(probs).argmax(probs, axis=1)).astype(np.intp)
+
+
+def _null_leep(statistics: Statistics) -> NullReference | None:
+    return null_of_probs(statistics, _source_probs(statistics))
+
+
+def _null_nce(statistics: Statistics) -> NullReference | None:
+    return null_of_answers(statistics, _answers(_source_probs(statistics)))
 
 
 _COMMON: dict[str, Any] = {
@@ -64,6 +78,7 @@ _COMMON: dict[str, Any] = {
 
 @score(
     estimate=_estimate_leep,
+    null=_null_leep,
     title="LEEP",
     summary="Mean log-likelihood of the labels under the source head's classes as a mixture.",
     formula="mean_i ln sum_z P(y_i | z) P_iz, with P(y | z) from the average joint of labels and source classes",
@@ -120,6 +135,7 @@ def leep(source_probs: Any, labels: Any = None) -> float:
 
 @score(
     estimate=_estimate_nce,
+    null=_null_nce,
     title="NCE",
     summary="Negative conditional entropy of the labels given the source head's most likely class.",
     formula="sum_{y,z} J(y, z) ln(J(y, z) / J(z)), with z the source class of highest probability",
