@@ -33,6 +33,8 @@ bundled: $(VENV)/dev  ## train the bundled encoders again and measure their trut
 
 benchmarks: $(VENV)/dev  ## print the speed and memory ratios
 	$(BIN)/python benchmarks/scores.py
+	$(BIN)/python benchmarks/catalogue.py
+	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/mapped_memory.py
 	$(BIN)/python benchmarks/extraction.py
 

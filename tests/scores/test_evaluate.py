@@ -225,7 +225,7 @@ class TestScore:
         assert list(hubscout.score(FEATURES, LABELS, ["leep"], PROBS, "classification")) == ["leep"]
 
     def test_of_all_scores_those_without_a_value_are_left_out_with_a_warning(self, toys) -> None:
-        with pytest.warns(UserWarning) as warned:
+        with pytest.warns(UserWarning, match="has no value and is left out") as warned:
             found = hubscout.score(FEATURES, LABELS, "all")
         assert {"disco", "toy_draws"} <= set(found)
         assert not {"toy_refuses", "toy_infinite"} & set(found)

@@ -8,7 +8,6 @@ import pytest
 from hubscout.scores import Estimate, get_spec, list_scores
 from hubscout.testing import draw_problem
 
-
 WITH_TERMS = [name for name in list_scores() if draw_problem(0).estimate(get_spec(name)).terms is not None]
 
 

@@ -18,9 +18,12 @@ from hubscout.scores.evaluate import RECOMMENDED_SCORE, ScoreValue, evaluate, sc
 from hubscout.scores.gbc import gbc
 from hubscout.scores.h_score import h_score, h_score_shrunk
 from hubscout.scores.leep import leep, nce
+from hubscout.scores.lfc import lfc
 from hubscout.scores.logme import logme
 from hubscout.scores.ncti import NctiTerms, ncti, ncti_terms
 from hubscout.scores.nleep import nleep
+from hubscout.scores.pactran import pactran
+from hubscout.scores.parc import parc
 from hubscout.scores.ped import ped
 from hubscout.scores.probes import knn, linear_probe, nearest_centroid
 from hubscout.scores.sfda import sfda
@@ -50,6 +53,7 @@ __all__ = [
     "knn",
     "lda",
     "leep",
+    "lfc",
     "linear_probe",
     "list_scores",
     "logme",
@@ -58,6 +62,8 @@ __all__ = [
     "ncti_terms",
     "nearest_centroid",
     "nleep",
+    "pactran",
+    "parc",
     "ped",
     "rankme",
     "register_score",
