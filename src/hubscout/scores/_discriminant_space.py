@@ -119,6 +119,11 @@ class TrainingSet:
     @cached_property
     def norms(self) -> FloatArray:
         """Squared distance of each sample from its class mean, (n_training,), in one pass over the features."""
+        if self.rows is None:
+            return self.space.statistics.remember("residual norms", self._norms, of_labels=True)
+        return self._norms()
+
+    def _norms(self) -> FloatArray:
         statistics = self.space.statistics
         means = self._feature_means + self.space.spectrum.mean[None, :]
         codes, single, found = statistics.codes, statistics.is_large, []

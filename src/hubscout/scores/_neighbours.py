@@ -11,7 +11,7 @@ from hubscout.stats import Statistics
 from hubscout.stats.namespace import namespace, to_numpy
 
 # Rows and columns of one block of distances.
-_BLOCK = 2048
+_BLOCK = 1024
 
 
 def nearest_neighbours(statistics: Statistics, k: int) -> tuple[IntArray, FloatArray]:
@@ -49,7 +49,8 @@ def nearest_neighbours(statistics: Statistics, k: int) -> tuple[IntArray, FloatA
 
 def _centred_chunks(statistics: Statistics) -> Iterator[tuple[slice, Array]]:
     mean = statistics.moments(with_scatter=False).mean
-    for rows, chunk in statistics.chunks(single=statistics.is_large):
+    # Two chunks are looked at, and each is centred by a copy.
+    for rows, chunk in statistics.chunks(single=statistics.is_large, width=statistics.n_features):
         yield rows, chunk - namespace(chunk).astype(mean, chunk.dtype)[None, :]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -136,6 +136,21 @@ def fit(samples: TrainingSet, shrinkage: Shrinkage, shifts: FloatArray | None = 
     Fit
         In the space of the samples.
     """
+    if samples.rows is not None or shifts is not None:
+        return _fit(samples, shrinkage, shifts)
+    # LDA's classifier is the one that SFDA starts from. Its factor is as large as the Gram matrix, and not kept.
+    space = samples.space
+
+    def solve(rows: Array) -> Array:
+        return _fit(TrainingSet.whole(space), shrinkage, None).solve(rows)
+
+    def compute() -> Fit:
+        return replace(_fit(samples, shrinkage, None), solve=solve)
+
+    return space.statistics.remember(("pooled fit", space.is_reduced, shrinkage), compute, of_labels=True)
+
+
+def _fit(samples: TrainingSet, shrinkage: Shrinkage, shifts: FloatArray | None) -> Fit:
     space, moments = samples.space, samples.moments
     means = moments.means if shifts is None else moments.means + shifts
     placed = samples.means if shifts is None else samples.means + space.place(shifts)

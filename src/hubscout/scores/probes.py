@@ -83,9 +83,9 @@ def _estimate_linear(statistics: Statistics) -> Estimate:
     filters = squares[:, None] / (squares[:, None] + strengths)  # (k, targets), or one column for all classes
     fitted, means = filters * projected, statistics.moments(with_scatter=False).target_totals / n
     outcome: npt.NDArray[Any] = np.empty(targets.shape)  # whether the label is right, or the residuals
-    width = 2 * statistics.n_targets + spectrum.n_components
-    for rows, coordinates in statistics.coordinates(spectrum, np.diag(1 / spectrum.singular_values), width=width):
-        left = to_numpy(coordinates)
+    width = 2 * statistics.n_targets + 2 * spectrum.n_components
+    for rows, coordinates in statistics.coordinates(spectrum, width=width):
+        left = to_numpy(coordinates) / spectrum.singular_values.astype(coordinates.dtype)
         wanted = one_hot(targets[rows], statistics.n_targets) if is_class else targets[rows]
         # The residual of a ridge fit without sample i, from the fit with it; in place, for many classes.
         errors = left @ fitted.astype(left.dtype)

@@ -79,16 +79,14 @@ class Moments:
         centred = chunk - shift[None, :]
         own = TargetSums.of(centred, targets, self.n_targets, shift)
         if self.has_scatter:
-            if self.n_samples:
-                # Chan's update: one extra row carries the distance between the two means into the same product.
-                weight = np.sqrt(self.n_samples * rows / (self.n_samples + rows))
-                gap = xp.astype((self.mean - mean) * float(weight), chunk.dtype)
-                centred = xp.concat([centred, gap[None, :]], axis=0)
             product = xp.matmul(centred.T, centred)
             if self.scatter is None:
                 self.scatter = xp.astype(product, double)
             else:
                 self.scatter += product
+                # Chan's update: the distance between the two means.
+                gap = (self.mean - mean) * float(np.sqrt(self.n_samples * rows / (self.n_samples + rows)))
+                self.scatter += gap[:, None] * gap[None, :]
         self._add(rows, mean, own)
 
     def merge(self, other: Moments) -> Moments:

@@ -32,6 +32,7 @@ class Passes:
         self.features = features
         self._mean_square: float | None = None  # of all features; known, and they are checked, after one pass
         self._remembered: dict[Any, Any] = {}
+        self._remembered_of_labels: dict[Any, Any] = {}
 
     def chunks(
         self, *, width: int = 0, single: bool = False, rows: IntArray | None = None
@@ -131,10 +132,8 @@ class Passes:
             centred = chunk - xp.astype(spectrum.mean, chunk.dtype)[None, :]
             yield part, xp.matmul(centred, xp.astype(vectors, chunk.dtype))
 
-    def remember(self, key: Any, compute: Callable[[], T]) -> T:
+    def remember(self, key: Any, compute: Callable[[], T], *, of_labels: bool = False) -> T:
         """Return what ``compute`` gave for this key before, or gives now.
-
-        For what depends on the features (and source probabilities) alone: copies with other labels share it.
 
         Parameters
         ----------
@@ -142,10 +141,14 @@ class Passes:
             Name of the thing, with the options that it depends on.
         compute : callable
             Takes nothing; its result must not grow faster than the number of samples.
+        of_labels : bool, default=False
+            Whether it depends on labels too. What depends on the features (and source probabilities) alone is
+            shared by copies with other labels.
         """
-        if key not in self._remembered:
-            self._remembered[key] = compute()
-        found: T = self._remembered[key]
+        known = self._remembered_of_labels if of_labels else self._remembered
+        if key not in known:
+            known[key] = compute()
+        found: T = known[key]
         return found
 
     def square_norms(self) -> FloatArray:

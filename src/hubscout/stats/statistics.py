@@ -132,7 +132,8 @@ class Statistics(Labelled, Passes):
             return self._moments[with_scatter, single]
         moments = Moments(self.n_targets, with_scatter)
         targets = self._targets if self._targets is not None else np.empty((self.n_samples, 0))
-        for rows, chunk in self.chunks(single=single):
+        # Each chunk is centred by a copy.
+        for rows, chunk in self.chunks(single=single, width=0 if single else self.n_features):
             moments.update(chunk, targets[rows])
         self._moments[with_scatter, single] = moments
         return moments
@@ -210,6 +211,7 @@ class Statistics(Labelled, Passes):
         """
         other = copy(self)
         other._targets, other._moments, other._given_sums = targets, {}, sums
+        other._remembered_of_labels = {}
         other._original = self._original or self
         return other
 
