@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import sys
+
 import naive_scores
 import numpy as np
 import pytest
 
-from hubscout.scores import h_score, h_score_shrunk
+from hubscout.scores import get_spec, h_score, h_score_shrunk
+from hubscout.stats import Statistics, passes
 from hubscout.testing import draw_problem
+
+module = sys.modules["hubscout.scores.h_score"]  # the package's name is the function's
 
 SHAPES = [
     {"n_samples": 50, "n_features": 6},
@@ -53,3 +58,38 @@ def test_shrunk_stays_in_its_stated_range() -> None:
 @pytest.mark.parametrize("value", [0.0, 0.1])
 def test_constant_features_give_zero(score, value: float) -> None:
     assert score(np.full((20, 4), value), np.arange(20) % 2) == 0.0
+
+
+class TestFactor:
+    """The way by a triangular factor, for many features whose spectrum is not known."""
+
+    @pytest.fixture(autouse=True)
+    def _many_features(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "_MANY_FEATURES", 2)
+
+    @pytest.mark.parametrize("seed", [0, 1, 2])
+    def test_equals_the_spectrum(self, seed: int) -> None:
+        problem = draw_problem(seed, n_samples=120, n_classes=5)
+        statistics = problem.statistics()
+        value = module._by_factor(statistics)
+        assert value == pytest.approx(h_score(problem.features, problem.labels), rel=1e-12)
+        statistics.spectrum()
+        assert module._by_factor(statistics) is None
+        found = get_spec("h_score").estimate(statistics)
+        assert found.value == pytest.approx(value, rel=1e-10)
+        assert get_spec("h_score").estimate(problem.statistics()).terms() == pytest.approx(found.terms(), abs=1e-9)
+
+    def test_float32_sums_where_they_are_allowed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(passes, "_SINGLE_PRECISION_WORK", 0)
+        problem = draw_problem(0, n_samples=300)
+        single = module._by_factor(Statistics(problem.features.astype(np.float32), problem.labels))
+        monkeypatch.undo()
+        assert single == pytest.approx(h_score(problem.features, problem.labels), rel=1e-5)
+
+    @pytest.mark.parametrize("shape", [{"n_dead": 3}, {"n_samples": 8, "n_features": 8}])
+    def test_singular_or_steep_features_take_the_spectrum(self, shape) -> None:
+        problem = draw_problem(0, **shape)
+        assert module._by_factor(problem.statistics()) is None
+        steep = problem.features * 10.0 ** -np.arange(problem.features.shape[1])
+        assert module._by_factor(Statistics(steep, problem.labels)) is None
+        assert np.isfinite(h_score(steep, problem.labels))

@@ -126,9 +126,11 @@ def evaluate(
     specs = _chosen(scores, statistics, given)
     settings = {spec.name: _settings(spec, seed, given.get(spec.name, {})) for spec in specs}
     if statistics.features is not None and any("features" in spec.needs for spec in specs):
-        statistics.moments(with_scatter=False) if not any(
-            s.spectrum == "whole" for s in specs
-        ) else statistics.spectrum()
+        # One decomposition for all that read the whole of it; one score alone knows best what it needs.
+        if sum(spec.spectrum == "whole" for spec in specs) > 1:
+            statistics.spectrum()
+        else:
+            statistics.check_values()
     results = {spec.name: _one(spec, statistics, settings[spec.name], standard_errors) for spec in specs}
     if null_draws:
         valued = [spec for spec in specs if results[spec.name].value is not None]

@@ -62,8 +62,8 @@ class Passes:
         if self.features is None:
             msg = "features must be given: this score does not work on source_probs alone"
             raise UsageError(msg)
-        if rows is not None and self._mean_square is None:
-            self._check_values()
+        if rows is not None:
+            self.check_values()
         single = single and is_single_precision(self.features)
         xp = namespace(self.features)
         dtype = float_dtype(xp, single=single)
@@ -87,9 +87,11 @@ class Passes:
             validation.check_magnitude("features", mean_square**0.5)
             self._mean_square = mean_square
 
-    def _check_values(self) -> None:
-        for _ in self.chunks():
-            pass
+    def check_values(self) -> None:
+        """Look for NaN, infinity and extreme sizes, unless a pass has done so; raises as `chunks` does."""
+        if self._mean_square is None:
+            for _ in self.chunks():
+                pass
 
     @property
     def is_large(self) -> bool:

@@ -138,6 +138,12 @@ class Statistics(Labelled, Passes):
         self._moments[with_scatter, single] = moments
         return moments
 
+    @property
+    def is_decomposed(self) -> bool:
+        """Whether the whole spectrum of the centred features is known."""
+        known = self._spectra.get(True)
+        return known is not None and known.is_whole
+
     def spectrum(self, n_components: int | None = None, *, centred: bool = True) -> Spectrum:
         """Return the leading part of the singular value decomposition; all of it by default.
 
