@@ -166,3 +166,14 @@ def test_class_means_are_about_the_global_mean() -> None:
     rows, codes = draw(0)
     expected = [rows[codes == c].mean(axis=0) - rows.mean(axis=0) for c in range(3)]
     np.testing.assert_allclose(class_means(moments_of(rows, codes)), expected, atol=1e-13)
+
+
+def test_a_chunk_is_left_alone_unless_it_may_be_centred_in_place() -> None:
+    rows, codes = np.random.default_rng(0).standard_normal((9, 3)), np.arange(9) % 2
+    expected, found, kept = Moments(2), Moments(2), rows.copy()
+    expected.update(rows, codes)
+    np.testing.assert_array_equal(rows, kept)
+    found.update(rows, codes, overwrite=True)
+    np.testing.assert_allclose(rows.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_array_equal(found.scatter, expected.scatter)
+    np.testing.assert_array_equal(found.target_sums, expected.target_sums)

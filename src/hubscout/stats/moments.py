@@ -60,7 +60,7 @@ class Moments:
     target_squares: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
     target_sums: Array = field(default=None, repr=False)
 
-    def update(self, chunk: Array, targets: Any) -> None:
+    def update(self, chunk: Array, targets: Any, *, overwrite: bool = False) -> None:
         """Add rows.
 
         Parameters
@@ -69,6 +69,8 @@ class Moments:
             Features; its precision is that of the products.
         targets : ndarray of shape (rows,), int codes, or of shape (rows, n_targets), float64
             Class codes, or regression targets.
+        overwrite : bool, default=False
+            Whether the chunk may be centred in place, which saves a copy of it in NumPy.
         """
         xp = namespace(chunk)
         double = float_dtype(xp, single=False)
@@ -76,7 +78,11 @@ class Moments:
         mean = xp.mean(chunk, axis=0, dtype=double) if is_numpy(chunk) else xp.sum(chunk, axis=0, dtype=double) / rows
         mean = _exact_where_constant(mean, chunk)
         shift = xp.astype(mean, chunk.dtype)
-        centred = chunk - shift[None, :]
+        if overwrite and is_numpy(chunk):
+            chunk -= shift
+            centred = chunk
+        else:
+            centred = chunk - shift[None, :]
         own = TargetSums.of(centred, targets, self.n_targets, shift)
         if self.has_scatter:
             product = xp.matmul(centred.T, centred)

@@ -14,7 +14,7 @@ from hubscout.errors import UsageError
 from hubscout.stats.chunks import column_blocks
 from hubscout.stats.labelled import Labelled
 from hubscout.stats.moments import Moments, centred_target_sums
-from hubscout.stats.namespace import is_single_precision, like, namespace, to_numpy
+from hubscout.stats.namespace import is_numpy, is_single_precision, like, namespace, to_numpy
 from hubscout.stats.passes import Passes
 from hubscout.stats.spectrum import Spectrum, spectrum_of_gram, spectrum_of_samples
 from hubscout.stats.target_sums import TargetSums
@@ -132,9 +132,10 @@ class Statistics(Labelled, Passes):
             return self._moments[with_scatter, single]
         moments = Moments(self.n_targets, with_scatter)
         targets = self._targets if self._targets is not None else np.empty((self.n_samples, 0))
-        # Each chunk is centred by a copy.
-        for rows, chunk in self.chunks(single=single, width=0 if single else self.n_features):
-            moments.update(chunk, targets[rows])
+        # Float64 chunks of other features are copies, which are centred in place; a part of the features needs a copy.
+        is_part = self.features is None or not is_numpy(self.features) or self.features.dtype == np.float64
+        for rows, chunk in self.chunks(single=single, width=self.n_features if is_part and not single else 0):
+            moments.update(chunk, targets[rows], overwrite=chunk.dtype != self.features.dtype)
         self._moments[with_scatter, single] = moments
         return moments
 
