@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import sys
+
 import naive_scores
 import numpy as np
 import pytest
 
 from hubscout.errors import UsageError
 from hubscout.scores import logme
+from hubscout.scores._logme_model import linear_model
 from hubscout.testing import draw_problem
 
 RNG = np.random.default_rng(7)
@@ -119,3 +122,12 @@ class TestCompat:
         problem = draw_problem(0)
         with pytest.raises(UsageError, match="compat must be one of None, 'authors', got 'thuml'"):
             logme(problem.features, problem.labels, compat="thuml")
+
+
+@pytest.mark.parametrize("shape", [{}, {"n_samples": 20, "n_features": 40}, {"n_dead": 3}])
+def test_the_grid_of_starts_is_the_evidence(shape) -> None:
+    module = sys.modules["hubscout.scores.logme"]  # the package's name is the function's
+    model = linear_model(draw_problem(1, **shape).statistics())
+    ratios = np.array([1e-3, 1.0, 1e4])
+    expected = [module._profile(model, np.full(len(model.totals), ratio)).per_target for ratio in ratios]
+    np.testing.assert_allclose(model.grid(ratios), expected, rtol=1e-7, atol=1e-7)

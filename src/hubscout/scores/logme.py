@@ -9,9 +9,10 @@ import numpy as np
 
 from hubscout._typing import FloatArray, TaskKind
 from hubscout._validation import check_choice
+from hubscout.scores._logme_model import LinearModel, linear_model
 from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Statistics
-from hubscout.stats.namespace import like, namespace, one_hot, to_numpy
+from hubscout.stats.namespace import one_hot, to_numpy
 
 _MAX_ITERATIONS = 100
 _TOLERANCE = 1e-6
@@ -19,95 +20,6 @@ _TOLERANCE = 1e-6
 _STARTS = np.logspace(-6, 6, 25)
 # The published program's stopping rule and its guards against division by zero.
 _AUTHORS_ITERATIONS, _AUTHORS_TOLERANCE, _AUTHORS_EPSILON = 11, 1e-3, 1e-5
-
-
-@dataclass
-class _LinearModel:
-    """Ridge solutions for all targets at all ratios lam = alpha / beta, from the centred spectrum.
-
-    LogME does not centre. Its uncentred Gram matrix is the centred one plus N mu mu^T, so that in the centred right
-    vectors (and the part of mu that is orthogonal to them) every inverse follows by Sherman and Morrison, with no
-    second decomposition. Residuals are split along and across the vector of ones, which keeps them exact when the
-    targets are fitted almost perfectly.
-    """
-
-    n: int
-    singular_values: FloatArray  # (k,)
-    mean: FloatArray  # (k,) the features' mean in the right vectors
-    mean_rest: float  # squared norm of the mean outside of them
-    projected: FloatArray  # (t, k) U^T (centred targets)
-    totals: FloatArray  # (t,)
-    target_squares: FloatArray  # (t,)
-
-    def __post_init__(self) -> None:
-        centred = self.target_squares - self.totals**2 / self.n
-        # Squared norm of the centred targets outside the span of the features, or 0 where it is rounding.
-        outside = centred - (self.projected**2).sum(axis=1)
-        self.outside = np.where(outside > 1e-13 * self.target_squares, outside, 0.0)
-        self.floor = np.finfo(np.float64).eps * np.maximum(self.target_squares, np.finfo(np.float64).tiny)
-
-    @property
-    def rank(self) -> int:
-        """Number of directions that `log_determinant` runs over."""
-        return len(self.singular_values) + int(self.mean_rest > 0)
-
-    @property
-    def trace(self) -> float:
-        """Trace of F^T F."""
-        return float((self.singular_values**2).sum() + self.n * ((self.mean**2).sum() + self.mean_rest))
-
-    def solve(self, lam: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return gamma, |m|^2 and |t - F m|^2 for each target, (t,)."""
-        n, s, u, x = self.n, self.singular_values, self.mean, self.projected
-        inverse = 1.0 / (s**2 + lam[:, None])
-        rest = self.mean_rest / lam
-        weights, offsets = self.coefficients(lam)
-        gain = 1.0 + n * (inverse @ u**2 + rest)
-        free = self.totals - n * offsets
-        m2 = (weights**2).sum(axis=1) + rest / lam * free**2
-        residuals = inverse * (lam[:, None] * x - s * u * free[:, None])
-        r2 = self.outside + (residuals**2).sum(axis=1) + free**2 / n
-        gamma = len(s) - lam * (inverse.sum(axis=1) - n * (inverse**2 @ u**2 + rest / lam) / gain)
-        return gamma, m2, np.maximum(r2, self.floor)
-
-    def coefficients(self, lam: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the solution in the components, (t, k), and its prediction at the mean, (t,)."""
-        n, s, u, x = self.n, self.singular_values, self.mean, self.projected
-        inverse = 1.0 / (s**2 + lam[:, None])
-        q = inverse @ u**2 + self.mean_rest / lam
-        p = (inverse * x) @ (u * s)
-        free = (self.totals - n * p) / (1.0 + n * q)
-        return inverse * (s * x + u * free[:, None]), (self.totals - free) / n
-
-    def log_determinant(self, alpha: FloatArray, beta: FloatArray) -> FloatArray:
-        """Return ln det(alpha I + beta F^T F) on the components and the mean's own direction, (t,)."""
-        lam = alpha / beta
-        spread = np.log(alpha[:, None] + beta[:, None] * self.singular_values**2).sum(axis=1)
-        q = (1.0 / (self.singular_values**2 + lam[:, None])) @ self.mean**2 + self.mean_rest / lam
-        own = np.log(alpha) if self.mean_rest > 0 else 0.0
-        total: FloatArray = spread + own + np.log1p(self.n * q)
-        return total
-
-
-def _linear_model(statistics: Statistics) -> _LinearModel:
-    spectrum = statistics.spectrum()
-    moments = statistics.moments(with_scatter=False)
-    xp = namespace(spectrum.right_vectors)
-    mean = to_numpy(xp.matmul(moments.mean[None, :], spectrum.right_vectors))[0]
-    full = to_numpy(moments.mean)
-    rest = full - to_numpy(xp.matmul(spectrum.right_vectors, like(mean, moments.mean)[:, None]))[:, 0]
-    size = float(full @ full)
-    # What rounding leaves of a mean that lies inside the span is no direction of its own.
-    mean_rest = float(rest @ rest) if float(rest @ rest) > 1e-14 * size else 0.0
-    return _LinearModel(
-        n=statistics.n_samples,
-        singular_values=spectrum.singular_values,
-        mean=mean,
-        mean_rest=mean_rest,
-        projected=statistics.target_coordinates(spectrum).T,
-        totals=moments.target_totals,
-        target_squares=moments.target_squares,
-    )
 
 
 @dataclass(frozen=True)
@@ -119,14 +31,13 @@ class _Evidence:
     beta: FloatArray
 
 
-def _maximise(model: _LinearModel) -> _Evidence:
+def _maximise(model: LinearModel) -> _Evidence:
     # Limits and starts in units of the features' own scale make the result independent of it.
     scale = max(model.trace, np.finfo(np.float64).tiny)
     low, high = 1e-14 * scale, 1e10 * scale
     # The evidence can have several maxima, and the fixed point stops at the one it starts near.
     candidates = scale / (model.n * max(model.rank, 1)) * _STARTS
-    profiles = [_profile(model, np.full(len(model.totals), lam)) for lam in candidates]
-    lam = candidates[np.argmax([found.per_target for found in profiles], axis=0)]
+    lam = candidates[np.argmax(model.grid(candidates), axis=0)]
     for _ in range(_MAX_ITERATIONS):
         gamma, m2, r2 = model.solve(lam)
         beta = (model.n - gamma) / r2
@@ -140,7 +51,7 @@ def _maximise(model: _LinearModel) -> _Evidence:
     return _profile(model, lam)
 
 
-def _profile(model: _LinearModel, lam: FloatArray) -> _Evidence:
+def _profile(model: LinearModel, lam: FloatArray) -> _Evidence:
     """Return the evidence at some ratios with the best beta for each: that of the fixed point where it is one."""
     _, m2, r2 = model.solve(lam)
     beta = model.n / (r2 + lam * m2)
@@ -148,7 +59,7 @@ def _profile(model: _LinearModel, lam: FloatArray) -> _Evidence:
 
 
 def _log_evidence(
-    model: _LinearModel, alpha: FloatArray, beta: FloatArray, m2: FloatArray, r2: FloatArray
+    model: LinearModel, alpha: FloatArray, beta: FloatArray, m2: FloatArray, r2: FloatArray
 ) -> FloatArray:
     n = model.n
     total = model.rank * np.log(alpha) + n * np.log(beta) - model.log_determinant(alpha, beta)
@@ -156,7 +67,7 @@ def _log_evidence(
     return evidence
 
 
-def _authors_evidence(model: _LinearModel, n_features: int) -> FloatArray:
+def _authors_evidence(model: LinearModel, n_features: int) -> FloatArray:
     """Reproduce the published fixed point: absolute guards, an early stop, and D/2 where k/2 belongs."""
     n_targets = len(model.totals)
     alpha, beta = np.ones(n_targets), np.ones(n_targets)
@@ -177,7 +88,7 @@ def _authors_evidence(model: _LinearModel, n_features: int) -> FloatArray:
 
 def _estimate(statistics: Statistics, *, compat: Literal["authors"] | None = None) -> Estimate:
     check_choice("compat", compat, (None, "authors"))
-    model = _linear_model(statistics)
+    model = linear_model(statistics)
     if compat == "authors":
         return Estimate(float(_authors_evidence(model, statistics.n_features).mean()))
     evidence = _maximise(model)
@@ -185,7 +96,7 @@ def _estimate(statistics: Statistics, *, compat: Literal["authors"] | None = Non
     return Estimate(value, lambda: _terms(statistics, model, evidence, value))
 
 
-def _terms(statistics: Statistics, model: _LinearModel, evidence: _Evidence, value: float) -> FloatArray:
+def _terms(statistics: Statistics, model: LinearModel, evidence: _Evidence, value: float) -> FloatArray:
     """Return each sample's share of the evidence at the fixed point, where its first derivatives vanish."""
     spectrum = statistics.spectrum()
     weights, offsets = model.coefficients(evidence.lam)
