@@ -127,6 +127,19 @@ class TestScore:
         )
         assert fitted["scores"]["disco"]["value"] < plain["scores"]["disco"]["value"]
 
+    def test_label_embeddings_come_from_the_file(self, hubscout, files):
+        import numpy as np
+
+        with np.load(files / "strong.npz") as arrays:
+            embeddings = np.random.default_rng(0).standard_normal((3, 5))
+            np.savez(files / "embedded.npz", **arrays, label_embeddings=embeddings)
+        plain, embedded = (
+            json.loads(hubscout("score", files / f"{name}.npz", "--scores", "all", "--json", "-").out)["scores"]
+            for name in ("strong", "embedded")
+        )
+        assert "emms" not in plain
+        assert embedded["emms"]["value"] is not None
+
     def test_no_value_at_all_is_5(self, hubscout, files):
         assert hubscout("score", files / "strong.npz", "--scores", "leep").code == 5
 

@@ -88,6 +88,14 @@ class TestChoice:
                 options = {name: PROBLEM.options(get_spec(name), {})}
                 assert name in evaluate(FEATURES, LABELS, "all", options=options)
 
+    def test_a_required_option_that_is_missing(self) -> None:
+        found = evaluate(FEATURES, LABELS, ["emms", "disco"])
+        assert found["emms"].reason == (
+            "label_embeddings must be given: this score has no default for it; pass it as an option of the score, or as "
+            "an array of that name in a file of features"
+        )
+        assert found["disco"].reason is None
+
     def test_all_without_anything_to_score_is_refused(self) -> None:
         with pytest.raises(UsageError) as error:
             evaluate(None, scores="all", source_probs=PROBS)

@@ -76,8 +76,9 @@ class LinearModel:
         r2 = ratios**2 * (x**2 @ inverse**2) - ratios * cross + free**2 * (((inverse * s * u) ** 2).sum(axis=0) + 1 / n)
         cost = np.maximum(r2 + self.outside[:, None], self.floor[:, None]) + ratios * np.maximum(m2, 0.0)
         spread = np.log(s**2 + ratios).sum(axis=0) + (np.log(ratios) if self.mean_rest > 0 else 0.0) + np.log(gain)
-        evidence: FloatArray = (self.rank * np.log(ratios) - spread - n * np.log(cost)).T / (2 * n)
-        return evidence + 0.5 * (np.log(n / (2 * np.pi)) - 1)
+        total = (self.rank * np.log(ratios) - spread - n * np.log(cost)).T
+        evidence: FloatArray = total / (2 * n) + 0.5 * (np.log(n / (2 * np.pi)) - 1)
+        return evidence
 
     def coefficients(self, lam: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the solution in the components, (t, k), and its prediction at the mean, (t,)."""

@@ -244,7 +244,10 @@ def _one(spec: ScoreSpec, statistics: Statistics, options: dict[str, Any], stand
                 raise UsageError(msg)
         for option in spec.required_options:
             if option not in options:
-                msg = f"{option} must be given: this score has no default for it"
+                msg = (
+                    f"{option} must be given: this score has no default for it; pass it as an option of the score, "
+                    "or as an array of that name in a file of features"
+                )
                 raise UsageError(msg)
         estimate = spec.estimate(statistics, **options)
         terms = estimate.terms() if standard_errors and estimate.terms is not None else None
