@@ -91,8 +91,8 @@ class TestChoice:
     def test_a_required_option_that_is_missing(self) -> None:
         found = evaluate(FEATURES, LABELS, ["emms", "disco"])
         assert found["emms"].reason == (
-            "label_embeddings must be given: this score has no default for it; pass it as an option of the score, or as "
-            "an array of that name in a file of features"
+            "label_embeddings must be given: this score has no default for it; pass it as an option of the score, or "
+            "as an array of that name in a file of features"
         )
         assert found["disco"].reason is None
 
