@@ -135,7 +135,7 @@ class TestContract:
             ({"cross_fit": 0}, "cross_fit must be a whole number of at least 2, got 0"),
             (
                 {"compat": "authors", "cross_fit": 5},
-                "cross_fit must be None with compat='authors', got 5: the published value is not cross-fitted",
+                "cross_fit must be None with compat='authors', got 5; leave one of them out",
             ),
         ],
     )

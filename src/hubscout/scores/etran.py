@@ -8,7 +8,7 @@ import numpy as np
 
 from hubscout._typing import TaskKind
 from hubscout._validation import check_choice, check_positive_int
-from hubscout.errors import DataError, UsageError
+from hubscout.errors import DataError
 from hubscout.scores._disco_cross_fit import held_out_errors
 from hubscout.scores._etran_influence import model_influence
 from hubscout.scores._etran_models import (
@@ -35,10 +35,7 @@ def _estimate(
 ) -> Estimate:
     check_choice("compat", compat, (None, "authors"))
     check_positive_int("seed", seed, minimum=0)
-    n_folds = check_folds(cross_fit, statistics.n_samples)
-    if compat is not None and n_folds is not None:
-        msg = f"cross_fit must be None with compat='authors', got {cross_fit}; leave one of them out"
-        raise UsageError(msg)
+    n_folds = check_folds(cross_fit, statistics.n_samples, compat=compat)
     if statistics.task == "regression":
         return _regression(statistics, compat, n_folds, seed)
     if compat == "authors":

@@ -134,7 +134,7 @@ def gbc(
     -----
     Differs from the authors' code: principal components are part of the score, and exact; each covariance is 99 %
     that of the class and 1 % that within all classes, where theirs is raised to an absolute 1e-4, which ranks
-    architectures by their scale; ln |S| of spherical classes is that of all dimensions. A class of one sample, or
+    architectures by their scale; ln \|S\| of spherical classes is that of all dimensions. A class of one sample, or
     of copies of one, has the covariance within the other classes. ``covariance="full"`` needs more samples a class
     than components, and holds C k^2 numbers, with ``cross_fit`` as many for each fold.
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from hubscout._typing import FloatArray
 from hubscout._validation import check_choice, check_positive_int
-from hubscout.errors import UsageError
 from hubscout.scores._leading_coordinates import LeadingCoordinates, leading_coordinates
 from hubscout.scores._ncti_model import Discriminant, collapse, fold_models, whole_training
 from hubscout.scores._spec import Estimate, score
@@ -54,10 +53,7 @@ def _terms(
     if n_components is not None:
         check_positive_int("n_components", n_components)
     check_positive_int("seed", seed, minimum=0)
-    n_folds = check_folds(cross_fit, statistics.n_samples)
-    if compat is not None and n_folds is not None:
-        msg = f"cross_fit must be None with compat='authors', got {cross_fit}; leave one of them out"
-        raise UsageError(msg)
+    n_folds = check_folds(cross_fit, statistics.n_samples, compat=compat)
     codes, priors = statistics.codes, statistics.priors
     leading = leading_coordinates(statistics, n_components)
     if compat == "authors":

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 
 from hubscout._validation import check_choice, check_positive_int
-from hubscout.errors import UsageError
 from hubscout.scores._discriminant_estimate import estimate
 from hubscout.scores._discriminant_space import TrainingSet
 from hubscout.scores._pooled_discriminant import Shrinkage, ledoit_wolf
@@ -30,10 +29,7 @@ def _estimate(
 ) -> Estimate:
     check_choice("compat", compat, (None, "authors"))
     check_positive_int("seed", seed, minimum=0)
-    n_folds = check_folds(cross_fit, statistics.n_samples)
-    if compat is not None and n_folds is not None:
-        msg = f"cross_fit must be None with compat='authors', got {n_folds}: the published value is not cross-fitted"
-        raise UsageError(msg)
+    n_folds = check_folds(cross_fit, statistics.n_samples, compat=compat)
     space = space_of(statistics)
 
     def challenged(samples: TrainingSet) -> SelfChallenge:

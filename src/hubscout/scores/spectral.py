@@ -148,10 +148,10 @@ def rankme(features: Any, labels: Any = None, *, compat: Literal["authors"] | No
     **_COMMON,
 )
 def alpha_req(features: Any, labels: Any = None, *, compat: Literal["authors"] | None = None) -> float:  # noqa: ARG001
-    """Score features by how near their eigenvalues decay like 1 / j; no labels are needed.
+    r"""Score features by how near their eigenvalues decay like 1 / j; no labels are needed.
 
     With lambda_j the eigenvalues of the covariance, descending, alpha is the slope of a least-squares line of
-    ln lambda_j on -ln j over j = 11..100, each weighed by 1 / j. The value is -|alpha - 1|.
+    ln lambda_j on -ln j over j = 11..100, each weighed by 1 / j. The value is -\|alpha - 1\|.
 
     Parameters
     ----------

@@ -57,17 +57,27 @@ class Training:
         return log_shares
 
 
-def check_folds(cross_fit: int | None, n_samples: int) -> int | None:
+def check_folds(cross_fit: int | None, n_samples: int, *, compat: str | None = None) -> int | None:
     """Return the number of folds, or None for none.
+
+    Parameters
+    ----------
+    cross_fit : int or None
+    n_samples : int
+    compat : str, optional
+        The option of that name, of a score whose published number is not cross-fitted.
 
     Raises
     ------
     UsageError
-        When it is not a whole number from 2 to the number of samples.
+        When it is not a whole number from 2 to the number of samples, or is given beside ``compat``.
     """
     if cross_fit is None:
         return None
     check_positive_int("cross_fit", cross_fit, minimum=2)
+    if compat is not None:
+        msg = f"cross_fit must be None with compat={compat!r}, got {cross_fit}; leave one of them out"
+        raise UsageError(msg)
     if cross_fit > n_samples:
         msg = f"cross_fit must be at most the number of samples, {n_samples}, got {cross_fit}; ask for fewer folds"
         raise UsageError(msg)
