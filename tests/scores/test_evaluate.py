@@ -245,3 +245,18 @@ class TestScore:
             hubscout.score(FEATURES, LABELS, ["disco", "leep"])
         expected = "source_probs must be given: this score compares the source head with the labels"
         assert str(error.value) == f"score 'leep' has no value: {expected}"
+
+
+@pytest.mark.parametrize("shape", [{}, {"n_samples": 30, "n_features": 45}])
+def test_all_scores_share_one_decomposition(monkeypatch: pytest.MonkeyPatch, shape) -> None:
+    from hubscout.stats import statistics as module
+
+    calls: list[str] = []
+    for name in ("spectrum_of_gram", "spectrum_of_samples"):
+        plain = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, plain=plain, name=name, **k: calls.append(name) or plain(*a, **k))
+    problem = draw_problem(0, **shape)
+    options = {name: problem.options(get_spec(name), {}) for name in list_scores()}
+    found = evaluate(problem.statistics(), scores="all", options=options, null_draws=3)
+    assert list(found) == list_scores()
+    assert len(calls) == 1
