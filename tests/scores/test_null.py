@@ -48,7 +48,8 @@ class TestEverySupervisedScore:
         spec = get_spec(name)
         if spec.null is None:
             pytest.skip("drawn")
-        problem = draw_problem(3, n_samples=200, n_source_classes=3)
+        # Source classes must be well filled for the formulas of LEEP and NCE.
+        problem = draw_problem(3, n_samples=400, n_classes=3, n_source_classes=2)
         statistics = problem.statistics()
         known = spec.null(statistics)
         assert known is not None

@@ -85,7 +85,8 @@ def _estimate_linear(statistics: Statistics) -> Estimate:
     outcome: npt.NDArray[Any] = np.empty(targets.shape)  # whether the label is right, or the residuals
     width = 2 * statistics.n_targets + 2 * spectrum.n_components
     for rows, coordinates in statistics.coordinates(spectrum, width=width):
-        left = to_numpy(coordinates) / spectrum.singular_values.astype(coordinates.dtype)
+        left = to_numpy(coordinates)
+        left = left / spectrum.singular_values.astype(left.dtype)
         wanted = one_hot(targets[rows], statistics.n_targets) if is_class else targets[rows]
         # The residual of a ridge fit without sample i, from the fit with it; in place, for many classes.
         errors = left @ fitted.astype(left.dtype)
