@@ -224,3 +224,14 @@ class TestTerms:
 
 def _rows(problem, rows):
     return problem.features[rows], problem.labels[rows]
+
+
+@pytest.mark.parametrize("name", ["lda", "sfda", "ped"])
+def test_one_sample_with_nearly_all_of_the_spread(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(passes, "_SINGLE_PRECISION_WORK", 0)
+    features, labels = noise(0, n_samples=300, n_features=60, signal=0.5)
+    features[0] *= 1e4
+    estimate = get_spec(name).estimate
+    expected = estimate(Statistics(features, labels), cross_fit=5).value
+    found = estimate(Statistics(features.astype(np.float32), labels), cross_fit=5).value
+    assert found == pytest.approx(expected, abs=0.05)

@@ -171,6 +171,11 @@ class TestCompat:
         norms = np.sqrt([20, 12, 8]).sum() * np.sqrt(0.38)
         assert np.array(found) == pytest.approx([0, 0.38, np.log(norms)])
 
+    def test_of_classes_of_one_sample(self) -> None:
+        # Without a warning, and as scikit-learn has it.
+        features = np.random.default_rng(0).standard_normal((40, 6))
+        assert np.isfinite(ncti(0.1 * features, np.r_[0, 1, np.arange(38) % 2 + 2], compat="authors"))
+
     def test_has_no_folds(self) -> None:
         with pytest.raises(UsageError, match=r"^cross_fit must be None with compat='authors', got 3; leave one of"):
             ncti(CLASSES.features, CLASSES.labels, compat="authors", cross_fit=3)
@@ -210,6 +215,15 @@ class TestCrossFit:
         chance = 2 * np.sum((np.bincount(problem.labels) / 300) ** 2) - 1
         crossed, plain = (ncti(problem.features, problem.labels, cross_fit=folds) for folds in (5, None))
         assert chance + 0.5 < crossed < plain
+
+    def test_no_held_out_sample_is_more_than_perfect(self) -> None:
+        labels = np.arange(60) % 3
+        assert ncti(10 * np.eye(3)[labels], labels, cross_fit=60) == pytest.approx(2, abs=1e-9)
+        features = np.random.default_rng(0).standard_normal((60, 8))
+        for size in (1e4, 1e8, 1e12):
+            features[-1] *= size
+            assert ncti(features, labels, cross_fit=3) <= 1.5
+            assert abs(ncti_terms(features, labels, cross_fit=3).seli) <= 1
 
     def test_the_seed_decides(self) -> None:
         first, again, other = (ncti(CLASSES.features, CLASSES.labels, cross_fit=3, seed=s) for s in (0, 0, 1))

@@ -176,3 +176,8 @@ class TestDegenerate:
         tracemalloc.stop()
         assert step.any()
         assert peak < 12 * 2**20
+
+
+def test_a_step_of_any_time_is_at_most_the_whole_overlap() -> None:
+    features, labels = noise(0, n_samples=60, n_features=8)
+    assert ped(features, labels, dt=1e300) == ped(features, labels, dt=1e3)

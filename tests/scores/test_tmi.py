@@ -198,3 +198,8 @@ def test_options() -> None:
         tmi(np.eye(4), [0, 0, 1, 1], k=0)
     with pytest.raises(UsageError, match=r"^compat must be one of None, 'authors', got 'author'$"):
         tmi(np.eye(4), [0, 0, 1, 1], compat="author")
+
+
+def test_more_neighbours_than_an_integer_of_the_machine_holds() -> None:
+    problem = draw_problem(0)
+    assert tmi(problem.features, problem.labels, k=10**30) == tmi(problem.features, problem.labels, k=10**6)

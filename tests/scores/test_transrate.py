@@ -100,6 +100,14 @@ def test_the_published_number_grows_with_the_scale() -> None:
         check_invariance("transrate", problem, "scale", options={"compat": "authors"})
 
 
+@pytest.mark.parametrize("scale", [1e6, 1e12, 1e30])
+def test_the_published_number_has_a_limit_for_dependent_features(scale: float) -> None:
+    problem = draw_problem(0, n_samples=60, n_features=6)
+    features = np.hstack([problem.features, problem.features @ np.random.default_rng(0).standard_normal((6, 8))])
+    expected = transrate(1e4 * features, problem.labels, compat="authors")
+    assert transrate(scale * features, problem.labels, compat="authors") == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("compat", [None, "authors"])
 @pytest.mark.parametrize("value", [0.0, 0.1, -2.5e6])
 def test_constant_features_give_zero(value: float, compat) -> None:

@@ -53,6 +53,8 @@ class Discriminant:
         counts, means, within = training.counts, training.means, training.within
         shares, size = counts / counts.sum(), len(within)
         away = means - shares @ means
+        # Where one held-out sample has nearly all of the spread, what it leaves is rounding, of either sign.
+        within = within if np.trace(within) > 0 else np.zeros_like(within)
         trace = float(np.trace(within))
         floor = _FLOOR * (trace + float(shares @ (away**2).sum(axis=1)))
         shrunk = (1 - _SHRINKAGE) * within + (_SHRINKAGE * trace + floor) / size * np.eye(size)

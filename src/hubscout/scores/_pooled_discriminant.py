@@ -192,15 +192,33 @@ def _solver(
     covariance: FloatArray, means: FloatArray, log_priors: FloatArray, shrinkage: Shrinkage
 ) -> Callable[[FloatArray], FloatArray]:
     """Return the function that multiplies rows, (n, s), by the inverse of the shrunk covariance."""
-    from scipy.linalg import cho_factor, cho_solve
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
     between = float(np.exp(log_priors) @ np.einsum("ij,ij->i", means, means))
     stable = shrinkage.apply(covariance, between)
     # The transpose is the same matrix in the order of columns that LAPACK overwrites without a copy.
-    factor = cho_factor(stable.T, lower=True, overwrite_a=True, check_finite=False)
+    diagonal = stable.diagonal().copy()
+    try:
+        factor = cho_factor(stable.T, lower=True, overwrite_a=True, check_finite=False)
+    except LinAlgError:
+        # What folds take away leaves rounding below zero, where single samples have nearly all of the spread.
+        stable[np.diag_indices(len(stable))] = diagonal
+        return _eigen_solver(stable, shrinkage)
 
     def solve(rows: FloatArray) -> FloatArray:
         solved: FloatArray = cho_solve(factor, rows.T, check_finite=False).T
+        return solved
+
+    return solve
+
+
+def _eigen_solver(covariance: FloatArray, shrinkage: Shrinkage) -> Callable[[FloatArray], FloatArray]:
+    """Do the same for a covariance, read from its lower triangle, that rounding leaves indefinite."""
+    values, vectors = np.linalg.eigh(covariance)
+    values = np.maximum(values, max(shrinkage.floor * values[-1] / shrinkage.size, np.finfo(np.float64).tiny ** 0.5))
+
+    def solve(rows: FloatArray) -> FloatArray:
+        solved: FloatArray = (rows @ vectors / values) @ vectors.T
         return solved
 
     return solve

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -68,7 +69,9 @@ def _terms(
     else:
         models, folds = fold_models(statistics, leading, n_folds, seed)
     found = collapse(statistics, leading, models, folds)
-    return NctiTerms(float(found.interpolation.mean()), float(found.confidence.mean()), found.variability)
+    # Held-out samples can lie beyond the classes they are held against: no labels are more than fully interpolated.
+    seli = float(np.clip(found.interpolation.mean(), -1.0, 1.0))
+    return NctiTerms(seli, float(found.confidence.mean()), found.variability)
 
 
 def _authors_terms(statistics: Statistics, leading: LeadingCoordinates) -> NctiTerms:
@@ -94,7 +97,10 @@ def _authors_discriminant(coordinates: FloatArray, codes: Any) -> tuple[float, F
         model = LinearDiscriminantAnalysis(solver="svd")
     else:
         model = LinearDiscriminantAnalysis(solver="eigen", shrinkage=shrinkage)
-    placed = model.fit(coordinates, codes).transform(coordinates)
+    with warnings.catch_warnings():
+        # Of a class of one sample, whose covariance it takes as zero, and of collinear components.
+        warnings.simplefilter("ignore", UserWarning)
+        placed = model.fit(coordinates, codes).transform(coordinates)
     return float(np.linalg.norm(placed - placed.mean(axis=0), "nuc")), model.predict_proba(coordinates)
 
 
@@ -211,7 +217,7 @@ def ncti(
     Returns
     -------
     float
-        Higher is better; in [-1, 2], up to chance with ``cross_fit``.
+        Higher is better; in [-1, 2], and with ``cross_fit`` in [-2, 2].
 
     Raises
     ------

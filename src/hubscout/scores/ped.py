@@ -38,7 +38,7 @@ def _estimate(
     k = check_number("k", k, above=0, inclusive=False)
     check_positive_int("seed", seed, minimum=0)
     n_folds = check_folds(cross_fit, statistics.n_samples)
-    share = min(0.5 * dt**2 * k, 1.0)
+    share = min(0.5 * dt * dt * k, 1.0)  # a power that overflows raises
     space = space_of(statistics)
 
     def challenged(samples: TrainingSet) -> SelfChallenge:

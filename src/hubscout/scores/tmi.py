@@ -29,7 +29,7 @@ def _estimate(statistics: Statistics, *, k: int = 3, compat: Literal["authors"] 
     n_varying, spread = statistics.remember("feature_spread", lambda: _feature_spread(statistics))
     if n_varying == 0:
         return Estimate(float(np.log(2 * _NEAREST)))
-    neighbours = np.minimum(k, counts - 1)
+    neighbours = np.minimum(min(k, statistics.n_samples), counts - 1)
     distances = _neighbour_distances(statistics, neighbours)
     kept = counts > 1
     offsets = np.zeros(len(counts))

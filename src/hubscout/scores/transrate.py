@@ -13,6 +13,9 @@ from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Statistics, chunks
 from hubscout.stats.namespace import float_dtype, like, namespace, to_numpy
 
+# Rounding beside the identity from which on determinants are taken from eigenvalues.
+_LOST = 1e-3
+
 
 def _estimate(statistics: Statistics, *, eps: float = 1e-4, compat: Literal["authors"] | None = None) -> Estimate:
     check_number("eps", eps, above=0, inclusive=False)
@@ -102,6 +105,15 @@ def _half_log_determinants(grams: Array) -> FloatArray:
     identity = xp.eye(grams.shape[-1], dtype=grams.dtype, device=grams.device)
     logarithms = xp.linalg.slogdet(grams + identity[None, :, :])[1]
     half: FloatArray = 0.5 * to_numpy(logarithms)
+    # Beside very large products nothing is left of the identity, and dependent rows would have a determinant of
+    # rounding: then only eigenvalues above it count, as in the spectrum of all samples.
+    rounding = grams.shape[-1] * np.finfo(np.float64).eps
+    largest = to_numpy(xp.max(xp.linalg.diagonal(grams), axis=-1))
+    lost = np.flatnonzero(largest * rounding > _LOST)
+    if len(lost):
+        values = to_numpy(xp.linalg.eigvalsh(xp.take(grams, like(lost.astype(np.int64), grams), axis=0)))
+        values = np.where(values > rounding * values[:, -1:], values, 0.0)
+        half[lost] = 0.5 * np.log1p(values).sum(axis=1)
     return half
 
 
