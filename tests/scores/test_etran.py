@@ -328,3 +328,10 @@ def test_standard_errors_are_those_of_fresh_samples(options, n_features: int, si
     found = [pool.rows(np.arange(i, i + 100)).estimate(get_spec("etran"), **options) for i in range(0, 6000, 100)]
     true = np.std([estimate.value for estimate in found], ddof=1)
     assert np.mean([estimate.standard_error() for estimate in found]) == pytest.approx(true, rel=0.3)
+
+
+def test_constant_features_leave_the_mean_of_the_others_to_regression_in_folds_too() -> None:
+    targets = np.random.default_rng(0).standard_normal(12)
+    expected = -np.mean((targets * 12 / 11 - targets.sum() / 11) ** 2)
+    for options in ({}, {"cross_fit": 3}):
+        assert etran(np.full((12, 4), 2.5), targets, task="regression", **options) == pytest.approx(expected)

@@ -203,7 +203,7 @@ def _solver(
     except LinAlgError:
         # What folds take away leaves rounding below zero, where single samples have nearly all of the spread.
         stable[np.diag_indices(len(stable))] = diagonal
-        return _eigen_solver(stable, shrinkage)
+        return _eigen_solver(stable)
 
     def solve(rows: FloatArray) -> FloatArray:
         solved: FloatArray = cho_solve(factor, rows.T, check_finite=False).T
@@ -212,10 +212,11 @@ def _solver(
     return solve
 
 
-def _eigen_solver(covariance: FloatArray, shrinkage: Shrinkage) -> Callable[[FloatArray], FloatArray]:
+def _eigen_solver(covariance: FloatArray) -> Callable[[FloatArray], FloatArray]:
     """Do the same for a covariance, read from its lower triangle, that rounding leaves indefinite."""
     values, vectors = np.linalg.eigh(covariance)
-    values = np.maximum(values, max(shrinkage.floor * values[-1] / shrinkage.size, np.finfo(np.float64).tiny ** 0.5))
+    # As far as they go below zero, nothing above it is known either.
+    values = np.maximum(values, max(-values[0], np.finfo(np.float64).tiny ** 0.5))
 
     def solve(rows: FloatArray) -> FloatArray:
         solved: FloatArray = (rows @ vectors / values) @ vectors.T

@@ -60,10 +60,11 @@ def _regression(statistics: Statistics, compat: Literal["authors"] | None, n_fol
     # Half as many slopes as samples to fit them: more of them fit noise, the worse the nearer they come to N.
     n_fitted = n_samples if n_folds is None else n_samples - -(-n_samples // n_folds)
     n_components = max((n_fitted - 1) // 2, 1)
-    if n_folds is None:
+    spectrum = None if n_folds is None else statistics.spectrum(n_components)
+    if n_folds is None or spectrum is None or spectrum.n_components == 0:
+        # Features without any spread leave the mean of the others.
         terms = -left_out_errors(statistics, n_components)
     else:
-        spectrum = statistics.spectrum(n_components)
         groups = [slice(0, spectrum.n_components)]
         terms = held_out_errors(statistics, spectrum, groups, np.ones(1), n_folds, seed)
     return Estimate(float(terms.mean()), lambda: terms)
