@@ -56,6 +56,7 @@ class TestOptions:
             (-1, True, np.inf, "at least 0, got -1"),
             (np.inf, True, np.inf, "at least 0, got inf"),
             (float("nan"), True, np.inf, "at least 0, got nan"),
+            (10**400, True, np.inf, f"at least 0, got {10**400}"),
             ("2", True, np.inf, "at least 0, got '2'"),
             (True, True, np.inf, "at least 0, got True"),
             (None, True, np.inf, "at least 0, got None"),

@@ -75,7 +75,10 @@ def check_number(name: str, value: object, *, above: float, inclusive: bool, at_
         When ``value`` is not such a number.
     """
     is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    number = float(value) if is_number else np.nan  # type: ignore[arg-type]
+    try:
+        number = float(value) if is_number else np.nan  # type: ignore[arg-type]
+    except OverflowError:  # a whole number beyond all floats
+        number = np.inf
     if not np.isfinite(number) or number > at_most or number < above or (number == above and not inclusive):
         lower = f"at least {above:g}" if inclusive else f"above {above:g}"
         upper = "" if at_most == np.inf else f" and at most {at_most:g}"

@@ -142,8 +142,9 @@ def gbc(
     averaged over folds, whose expectation is that of the true means squared; the logarithm is multiplied by the
     share of the squared differences of covariances that is found again. Where the distance comes out below 0, the
     overlap is taken as far above 1 as it would be below, so that chance leaves the sum over pairs at C (C - 1), its
-    bound. A class of one sample is never both in a fold and outside of it, and so at no distance from any other. The
-    components know no labels; they are those of all samples.
+    bound. A class of one sample is never both in a fold and outside of it, and so at no distance from any other; nor
+    are two classes that no fold holds both of, as where folds are nearly as many as samples. The components know no
+    labels; they are those of all samples.
 
     References
     ----------

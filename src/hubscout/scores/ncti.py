@@ -162,7 +162,7 @@ def ncti_terms(
     "by a linear discriminant in the leading components.",
     formula="seli + ncc - vc, seli = |A|_* / (C - 1) with A the class means of totally whitened samples times "
     "sqrt(pi_c), ncc = mean_i p(y_i | f_i), vc = 1 - sum_c pi_c |mean of p over class c|^2",
-    range="[-1, 2]",
+    range="[-1, 2]; [-2, 2] when cross-fitted",
     invariances=(
         "sample_order",
         "label_names",

@@ -240,7 +240,8 @@ def nleep(
     a variance drawn towards the mean one by twenty pseudo-samples; first centres are drawn by distance (as in
     k-means++) from samples in the order of their distance from the mean, so that neither the order of the samples
     nor a rotation or a change of scale moves the fit. Beyond 20 000 samples (fewer in very many components) the
-    mixture is fitted to an even choice of them; all are scored.
+    mixture is fitted to an even choice of them; all are scored. A mixture is one of many local optima: float32
+    sums over large features can end in another one, a few tenths of a percent away.
 
     Without ``cross_fit`` the table P(y | z) is filled and scored on the same samples, and exceeds minus the entropy
     of the labels even where there is no signal; with it, values lie at minus the entropy then. The mixture itself
