@@ -109,6 +109,9 @@ class TestScore:
         assert "no signal" in done.out
         assert "in random order" in done.out
         assert done.err == ""
+        document = json.loads(hubscout("score", files / "strong.npz", "--scores", "h_score", "--json", "-").out)
+        null = document["scores"]["h_score"]["null"]
+        assert f" {null['mean']:.3f} ~{null['standard_deviation']:.2g} " in done.out
 
     def test_without_null_references(self, hubscout, files):
         done = hubscout("score", files / "strong.npz", "--scores", "h_score", "--null-draws", "0", "--json", "-")

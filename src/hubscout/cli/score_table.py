@@ -63,4 +63,5 @@ def _null(entry: JudgedScore) -> str:
     if entry.null is None:
         return DASH
     digits = decimals([entry.null.mean])
-    return f"{entry.null.mean:.{digits}f} ~{entry.null.standard_deviation:.{digits}f}"
+    # The spread is often far smaller than the mean, and what z is counted in.
+    return f"{entry.null.mean:.{digits}f} ~{entry.null.standard_deviation:.2g}"
