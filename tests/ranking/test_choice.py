@@ -38,6 +38,18 @@ class TestChooseScores:
             + ", ".join(list_scores("regression"))
         )
 
+    def test_a_score_that_requires_an_option(self):
+        assert "emms" not in choose_scores("all", "classification")
+        with pytest.raises(UsageError) as caught:
+            choose_scores(["knn", "emms"], "classification")
+        assert str(caught.value) == (
+            "score_options of 'emms' must hold label_embeddings, which it has no default for, got none; give it, or leave "
+            "that score out"
+        )
+        given = {"emms": {"label_embeddings": [[0.0], [1.0]]}}
+        assert choose_scores(["emms"], "classification", given) == ("emms",)
+        assert "emms" in choose_scores("all", "classification", given)
+
     def test_none_at_all(self):
         with pytest.raises(UsageError, match=r"^scores must name at least one score, got \(\); choose from "):
             choose_scores((), "classification")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -92,8 +94,12 @@ class TestNullReferences:
         assert plain != other
         assert said == [(1, 3), (2, 3), (3, 3)]
 
-    def test_a_score_that_fails_under_some_order_has_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from dataclasses import replace
+    def test_a_score_that_is_infinite_under_some_order_has_none(self) -> None:
+        values = iter([1.0, float("inf"), 2.0])
+        broken = replace(get_spec("disco"), name="broken", estimate=lambda statistics: Estimate(next(values)))
+        assert null_references(draw_problem(0).statistics(), [broken], n_draws=3, seed=0) == {}
+
+    def test_a_score_that_fails_under_some_order_has_none(self) -> None:
 
         calls: list[int] = []
 

@@ -45,14 +45,14 @@ def choose_scores(
     Raises
     ------
     UsageError
-        When a name is unknown, does not apply to the task, or there is none.
+        When a name is unknown, does not apply to the task, lacks an option that it requires, or there is none.
     """
     from hubscout.scores import RECOMMENDED_SCORE, get_spec, list_scores
 
     applicable = list_scores(kind)
+    given = {name: set(own) for name, own in (options or {}).items()}
     if scores is None or scores == "all":
         wanted = (RECOMMENDED_SCORE, *(_COMPANIONS if scores is None else applicable))
-        given = {name: set(own) for name, own in (options or {}).items()}
         ready = [name for name in applicable if set(get_spec(name).required_options) <= given.get(name, set())]
         chosen = tuple(dict.fromkeys(name for name in wanted if name in ready))
     else:
@@ -64,6 +64,13 @@ def choose_scores(
                 msg = (
                     f"scores must apply to the task, which is {kind}, and {name!r} is for "
                     f"{' and '.join(tasks)}; choose from {', '.join(applicable)}"
+                )
+                raise UsageError(msg)
+            missing = sorted(set(get_spec(name).required_options) - given.get(name, set()))
+            if missing:
+                msg = (
+                    f"score_options of {name!r} must hold {' and '.join(missing)}, which it has no default for, got none; "
+                    "give it, or leave that score out"
                 )
                 raise UsageError(msg)
     if not chosen:

@@ -42,7 +42,7 @@ def null_references(
     Returns
     -------
     dict of str to NullReference
-        Scores that fail under some order are left out.
+        Scores that have no finite value under some order are left out.
     """
     settings = options or {}
     found: dict[str, NullReference] = {}
@@ -60,9 +60,10 @@ def null_references(
         with_sums = any("features" in spec.needs for spec in left)
         for done, shuffled in enumerate(permuted(statistics, n_draws, seed, with_sums=with_sums)):
             for spec in list(left):
-                try:
-                    drawn[spec.name].append(spec.estimate(shuffled, **settings.get(spec.name, {})).value)
-                except HubscoutError:
+                value = _value(spec, shuffled, settings.get(spec.name, {}))
+                if np.isfinite(value):
+                    drawn[spec.name].append(value)
+                else:
                     left.remove(spec)
             if progress is not None:
                 progress(done + 1, n_draws)
@@ -70,3 +71,11 @@ def null_references(
         values = np.array(drawn[spec.name])
         found[spec.name] = NullReference(float(values.mean()), float(values.std(ddof=1)), "permutation")
     return {spec.name: found[spec.name] for spec in specs if spec.name in found}
+
+
+def _value(spec: ScoreSpec, statistics: Statistics, options: Mapping[str, Any]) -> float:
+    """Return the score, or NaN where it has none."""
+    try:
+        return spec.estimate(statistics, **options).value
+    except HubscoutError:
+        return float("nan")
