@@ -116,3 +116,13 @@ class TestBars:
         with progress.reporter(quiet=True) as silent:
             silent(event("done", record=ScoreRecord("a", "failed", reason="gone")))
         assert capsys.readouterr().err == ""
+
+
+def test_random_orders_are_told_every_ten_seconds(capsys) -> None:
+    from hubscout.cli.progress import _draw_lines
+
+    times = iter([0.0, 4.0, 11.0, 11.0, 15.0, 22.0, 22.0])
+    show = _draw_lines(lambda: next(times))
+    for done in (1, 2, 3, 4):
+        show(done, 20)
+    assert capsys.readouterr().err == "labels in random order: 2 of 20\nlabels in random order: 4 of 20\n"

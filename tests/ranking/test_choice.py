@@ -43,8 +43,8 @@ class TestChooseScores:
         with pytest.raises(UsageError) as caught:
             choose_scores(["knn", "emms"], "classification")
         assert str(caught.value) == (
-            "score_options of 'emms' must hold label_embeddings, which it has no default for, got none; give it, or leave "
-            "that score out"
+            "score_options of 'emms' must hold label_embeddings, which it has no default for, got none; give it, or "
+            "leave that score out"
         )
         given = {"emms": {"label_embeddings": [[0.0], [1.0]]}}
         assert choose_scores(["emms"], "classification", given) == ("emms",)

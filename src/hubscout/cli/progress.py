@@ -172,7 +172,7 @@ def _pace(meter: Meter) -> str:
 
 @contextlib.contextmanager
 def draw_progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Show on stderr how many random orders of the labels are done, on a terminal.
+    """Show on stderr how many random orders of the labels are done: a bar on a terminal, lines elsewhere.
 
     Parameters
     ----------
@@ -185,8 +185,11 @@ def draw_progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]
         Takes the number done and that of all.
     """
     stream = console(sys.stderr)
-    if quiet or not stream.is_terminal:
+    if quiet:
         yield None
+        return
+    if not stream.is_terminal:
+        yield _draw_lines(time.monotonic)
         return
     columns = TextColumn("labels in random order"), BarColumn(), TextColumn("{task.completed} of {task.total}")
     with Progress(*columns, console=stream, transient=True) as bar:
@@ -198,3 +201,16 @@ def draw_progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]
             bar.update(key, completed=done)
 
         yield show
+
+
+def _draw_lines(clock: Callable[[], float]) -> Callable[[int, int], None]:
+    """Return a function that says every ten seconds how many are done."""
+    said = clock()
+
+    def show(done: int, total: int) -> None:
+        nonlocal said
+        if clock() - said >= _SECONDS_BETWEEN_LINES:
+            said = clock()
+            say(f"labels in random order: {done} of {total}")
+
+    return show

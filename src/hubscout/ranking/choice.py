@@ -69,8 +69,8 @@ def choose_scores(
             missing = sorted(set(get_spec(name).required_options) - given.get(name, set()))
             if missing:
                 msg = (
-                    f"score_options of {name!r} must hold {' and '.join(missing)}, which it has no default for, got none; "
-                    "give it, or leave that score out"
+                    f"score_options of {name!r} must hold {' and '.join(missing)}, which it has no default for, got "
+                    "none; give it, or leave that score out"
                 )
                 raise UsageError(msg)
     if not chosen:
