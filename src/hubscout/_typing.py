@@ -11,6 +11,8 @@ TaskKind: TypeAlias = Literal[
     "classification", "multilabel", "regression", "detection", "token_classification", "segmentation"
 ]
 Modality: TypeAlias = Literal["image", "text", "features"]
+# What one row of the features belongs to: a whole sample, a pair of texts, or a part of a sample.
+Unit: TypeAlias = Literal["sample", "pair", "box", "word", "point"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.intp]

@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 from hubscout.errors import CandidateError, UnsafeFileError
 from hubscout.features.checks import BatchChecker
 from hubscout.features.forward import ForwardLoop, make_windows
+from hubscout.models.card import EncodedBatch
 
 
 def make_loop(encoder: FakeEncoder, values: Any, batch_size: int = 4, window: int = 4, **options: Any) -> ForwardLoop:
     samples = FakeSamples(values)
     checker = BatchChecker(encoder.card, samples.name, "float32")
-    return ForwardLoop(encoder, samples, checker, batch_size=batch_size, window_rows=window, threads=2, **options)
+    counts = options.pop("counts", np.ones(len(samples), dtype=np.intp))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
+    return ForwardLoop(
+        encoder, samples, offsets, checker, batch_size=batch_size, window_samples=window, threads=2, **options
+    )
 
 
 def run(loop: ForwardLoop, n: int, window: int = 4) -> tuple[np.ndarray, np.ndarray | None]:
@@ -60,6 +65,24 @@ class TestRun:
             lengths = [len(text) for batch in batches[begin : begin + 3] for text in batch]
             assert lengths == sorted(lengths, reverse=True)
 
+    @given(st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=5), min_size=1, max_size=20), st.integers(1, 7))
+    def test_samples_with_several_rows_keep_their_order(self, samples, batch_size):
+        # Words of a text: longest texts first within a window, each with one row a word.
+        encoder = FakeEncoder(modality="text", prepare=lambda words: words)
+
+        def encode(prepared):
+            return EncodedBatch(features_of([word for words in prepared for word in words], 3))
+
+        encoder.encode = encode
+        loop = make_loop(encoder, samples, batch_size, 3 * batch_size, counts=[len(words) for words in samples])
+        features, _ = run(loop, len(samples), 3 * batch_size)
+        np.testing.assert_array_equal(features, features_of([word for words in samples for word in words], 3))
+
+    def test_a_model_that_gives_one_row_for_several_parts_is_refused(self):
+        loop = make_loop(FakeEncoder(), range(3), counts=[2, 1, 2])
+        with pytest.raises(CandidateError, match="returned 3 rows of features for the 5 rows"):
+            run(loop, 3)
+
     def test_a_model_without_logits(self):
         _, logits = run(make_loop(FakeEncoder(classes=None), range(5)), 5)
         assert logits is None
@@ -67,12 +90,12 @@ class TestRun:
     def test_rows_and_seconds_are_measured_without_the_second_run_of_the_first_batch(self):
         loop = make_loop(FakeEncoder(delay=0.02), range(12))
         run(loop, 12)
-        assert loop.rows == 12
+        assert loop.n_samples == 12
         assert loop.seconds >= 0.06
 
     def test_rows_are_reported_batch_by_batch(self):
         seen: list[int] = []
-        run(make_loop(FakeEncoder(), range(10), 4, 8, on_rows=seen.append), 10, 8)
+        run(make_loop(FakeEncoder(), range(10), 4, 8, on_samples=seen.append), 10, 8)
         assert seen == [4, 4, 2]
 
 

@@ -43,7 +43,7 @@ class TestLoadEncoder:
                 "address 'features:f.npz' names arrays that are already computed; there is no model to load",
             ),
             ("onnx:*.onnx", {}, "address 'onnx:*.onnx' is a pattern; expand it with expand_candidates() first"),
-            ("onnx:a", {"pooling": "max"}, "pooling must be one of cls, mean, last, pooler, got 'max'"),
+            ("onnx:a", {"pooling": "median"}, "pooling must be one of cls, mean, max, last, pooler, got 'median'"),
             (
                 "onnx:a",
                 {"trust_remote_code": "org/name"},

@@ -104,8 +104,8 @@ class TestCheckExtraction:
 
     def test_pooling(self):
         check_extraction("float32", None, pooling="cls")
-        with pytest.raises(UsageError, match=r"^pooling must be one of cls, mean, last, pooler, got 'max'$"):
-            check_extraction("float32", None, pooling="max")
+        with pytest.raises(UsageError, match=r"^pooling must be one of cls, mean, max, last, pooler, got 'median'$"):
+            check_extraction("float32", None, pooling="median")
 
 
 class TestCheckStore:

@@ -49,7 +49,7 @@ class BatchChecker:
         batch : EncodedBatch
             What the encoder returned.
         rows : sequence of int
-            The row of each sample in it.
+            The sample of each row in it.
 
         Returns
         -------
@@ -88,9 +88,9 @@ class BatchChecker:
                 f"{array.dtype} at sample {self._name(rows[0])!r}"
             )
         if len(array) != len(rows):
+            of = "samples" if len(set(rows)) == len(rows) else "rows"
             self._refuse(
-                f"returned {len(array)} rows of {what} for the {len(rows)} samples that begin at "
-                f"{self._name(rows[0])!r}"
+                f"returned {len(array)} rows of {what} for the {len(rows)} {of} that begin at {self._name(rows[0])!r}"
             )
         with np.errstate(over="ignore"):
             single = array.astype(np.float32, copy=False)

@@ -74,7 +74,7 @@ def extract(
     """
     _check_options(batch_size, dtype, loader_threads)
     _check_match(encoder, probe)
-    key = entry_key(encoder.card, probe.fingerprint, len(probe), dtype)
+    key = entry_key(encoder.card, probe.fingerprint, probe.n_units, dtype)
     job = ExtractionJob(encoder, probe, key, batch_size, loader_threads or default_threads(), progress)
     finished = store.read(key)
     if finished is not None:
@@ -107,5 +107,11 @@ def _check_match(encoder: Encoder, probe: Probe) -> None:
         msg = (
             f"candidate {encoder.card.address!r} takes {encoder.card.modality} inputs and the target "
             f"{probe.task.name!r} holds {probe.task.modality}; choose candidates of the target's kind"
+        )
+        raise CandidateError(msg)
+    if encoder.card.unit != probe.task.unit:
+        msg = (
+            f"candidate {encoder.card.address!r} was loaded to read a {encoder.card.unit} and the rows of "
+            f"{probe.task.name!r} are of a {probe.task.unit}; load it with Reading(unit={probe.task.unit!r})"
         )
         raise CandidateError(msg)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from hubscout.data.task import Probe
 from hubscout.errors import StoreError
 from hubscout.features.checks import BatchChecker
@@ -58,9 +60,11 @@ class ExtractionJob:
         self.encoder = encoder
         self.probe = probe
         self.key = key
+        counts = np.ones(len(probe), dtype=np.intp) if probe.unit_counts is None else probe.unit_counts
+        self.offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
         self.batch_size = batch_size or DEFAULT_BATCH[encoder.card.modality]
         is_text = encoder.card.modality == "text"
-        self.window_rows = self.batch_size * (TEXT_WINDOW_BATCHES if is_text else 1)
+        self.window_samples = self.batch_size * (TEXT_WINDOW_BATCHES if is_text else 1)
         self.threads = threads
         self.notes: list[str] = []
         self._seconds = 0.0
@@ -92,7 +96,7 @@ class ExtractionJob:
         features, logits = finished.arrays()
         facts = finished.record.facts
         n_rows = self.key.n_rows
-        self._report(n_rows - self._done)
+        self._report(len(self.probe) - self._done)
         provenance = {
             "card": self.encoder.card.to_dict(),
             "key": self.key.digest,
@@ -131,7 +135,7 @@ class ExtractionJob:
 
     def _begin_at(self, entry: PartialEntry) -> None:
         self._earlier = entry.facts
-        self._report(entry.rows)
+        self._report(self._sample_of(entry.rows))
         self._computed = self.key.n_rows - entry.rows
         self._repaired = entry.lost_rows
         if entry.lost_rows:
@@ -139,11 +143,11 @@ class ExtractionJob:
 
     def _append_rows(self, entry: PartialEntry, loop: ForwardLoop) -> None:
         committed_at = time.monotonic()
-        windows = make_windows(self.key.n_rows, self.window_rows, [(entry.rows, self.key.n_rows)])
+        windows = self._windows([(entry.rows, self.key.n_rows)])
         with contextlib.closing(loop.run(windows)) as results:
             for (begin, _), features, logits in results:
                 # A resumed row may lie inside a window, which is computed whole to keep its batches the same.
-                known = entry.rows - begin
+                known = entry.rows - self.offsets[begin]
                 entry.append(features[known:], None if logits is None else logits[known:])
                 is_late = time.monotonic() - committed_at >= _COMMIT_SECONDS
                 if is_late or entry.rows - entry.committed >= BLOCK_ROWS:
@@ -154,16 +158,16 @@ class ExtractionJob:
     def _mend(self, finished: FinishedEntry, damage: Damage) -> None:
         bounds = finished.rows_of(damage.blocks)
         lost = sum(end - begin for begin, end in bounds)
-        self._report(self.key.n_rows - lost)
+        self._report(len(self.probe) - sum(self._sample_of(end) - self._sample_of(begin) for begin, end in bounds))
         what = f"{lost} stored rows were" if lost else "the frame of the stored files was"
         self.notes.append(f"{what} damaged and {'were computed again' if lost else 'was rewritten'}")
         finished.mend_frame()
         loop = self._loop(finished.record.layouts)
-        windows = make_windows(self.key.n_rows, self.window_rows, bounds)
-        with contextlib.closing(loop.run(windows)) as results:
+        with contextlib.closing(loop.run(self._windows(bounds))) as results:
             for (begin, end), features, logits in results:
-                for low, high in _overlaps((begin, end), bounds):
-                    rows = slice(low - begin, high - begin)
+                first = int(self.offsets[begin])
+                for low, high in _overlaps((first, int(self.offsets[end])), bounds):
+                    rows = slice(low - first, high - first)
                     finished.overwrite(low, features[rows], None if logits is None else logits[rows])
         finished.accept(damage.blocks, self.encoder.card.to_dict())
         self._repaired = self._computed = lost
@@ -178,11 +182,12 @@ class ExtractionJob:
         return ForwardLoop(
             self.encoder,
             self.probe.samples,
+            self.offsets,
             checker,
             batch_size=self.batch_size,
-            window_rows=self.window_rows,
+            window_samples=self.window_samples,
             threads=self.threads,
-            on_rows=self._report,
+            on_samples=self._report,
         )
 
     def _settle(self, entry: PartialEntry, loop: ForwardLoop) -> None:
@@ -191,7 +196,7 @@ class ExtractionJob:
         notes = [note for note in loop.notes if note not in facts.notes]
         entry.facts = RunFacts(
             seconds=facts.seconds + loop.seconds,
-            rows=facts.rows + loop.rows,
+            rows=facts.rows + loop.n_samples,
             batch_size=loop.batch_size,
             safe_batch_size=loop.safe_batch_size or facts.safe_batch_size,
             device=self.encoder.card.device,
@@ -199,10 +204,19 @@ class ExtractionJob:
         )
         self._seconds = loop.seconds
 
-    def _report(self, rows: int) -> None:
-        self._done = min(self._done + rows, self.key.n_rows)
-        if self._progress is not None and rows:
-            self._progress(self._done, self.key.n_rows)
+    def _windows(self, rows: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """List the windows of samples that give the wanted rows."""
+        wanted = [(self._sample_of(begin), self._sample_of(end - 1) + 1) for begin, end in rows if begin < end]
+        return make_windows(len(self.probe), self.window_samples, wanted)
+
+    def _sample_of(self, row: int) -> int:
+        """Give the sample that a row belongs to; the number of samples for the row after the last."""
+        return int(np.searchsorted(self.offsets, row, side="right")) - 1
+
+    def _report(self, samples: int) -> None:
+        self._done = min(self._done + samples, len(self.probe))
+        if self._progress is not None and samples:
+            self._progress(self._done, len(self.probe))
 
 
 def _overlaps(window: tuple[int, int], bounds: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

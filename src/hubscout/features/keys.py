@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hubscout.errors import CandidateError
@@ -25,7 +25,7 @@ class EntryKey:
     facts : dict
         Plain JSON values.
     n_rows : int
-        Samples of the probe.
+        Rows of the features: samples of the probe, or their boxes, words or points.
     dtype : {"float32", "float16"}
         Of the features.
     """
@@ -46,7 +46,7 @@ def entry_key(card: ModelCard, fingerprint: str, n_rows: int, dtype: str) -> Ent
     fingerprint : str
         Of the probe.
     n_rows : int
-        Samples of the probe.
+        Rows of the features: samples of the probe, or their boxes, words or points.
     dtype : {"float32", "float16"}
         Of the features.
 
@@ -83,6 +83,11 @@ def entry_key(card: ModelCard, fingerprint: str, n_rows: int, dtype: str) -> Ent
         "source_classes": card.source_classes,
         "transform": card.transform,
     }
+    # Left out where they say nothing, so that entries of earlier versions keep their names.
+    if card.unit != "sample":
+        facts["unit"] = card.unit
+    if card.readouts:
+        facts["readouts"] = [asdict(readout) for readout in card.readouts]
     try:
         text = canonical_json(facts)
     except (TypeError, ValueError) as exc:

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from hubscout._typing import Modality
+from hubscout._typing import Modality, Unit
+from hubscout.models.reading import Readout
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class ModelCard:
         Where it runs: ``cpu``, ``cuda:0``, ``mps``.
     notes : tuple of str
         Sentences the user should see, such as a missing tokenizer setting.
+    readouts : tuple of Readout
+        The layers that stand side by side in the features; empty for the model's own output.
+    unit : {"sample", "pair", "box", "word", "point"}
+        What one row of the features belongs to.
     """
 
     address: str
@@ -53,10 +58,12 @@ class ModelCard:
     loader: str = ""
     device: str = "cpu"
     notes: tuple[str, ...] = field(default=())
+    readouts: tuple[Readout, ...] = field(default=())
+    unit: Unit = "sample"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {**asdict(self), "notes": list(self.notes)}
+        return {**asdict(self), "notes": list(self.notes), "readouts": [asdict(each) for each in self.readouts]}
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ class EncodedBatch:
     Parameters
     ----------
     features : ndarray of shape (b, n_features), float32
-        The pooled features before the source head.
+        The pooled features before the source head. For boxes, words or points one row for each of them, sample after
+        sample.
     logits : ndarray of shape (b, source_classes), float32, or None
         The source head's output, where the model has one.
     """
@@ -83,7 +91,8 @@ class Encoder(Protocol):
     def prepare(self, sample: Any) -> Any:
         """Turn one decoded sample into the model's input.
 
-        Called from several threads at once, so it must not change the encoder. For text the result has a
+        The sample is a picture, a text, or one of `hubscout.data.parts`, as the reading asks. Called from several
+        threads at once, so it must not change the encoder. For text the result has a
         length (``len(prepared)``: its number of tokens), by which the loop batches.
         """
         ...

@@ -11,6 +11,7 @@ from typing import cast
 from hubscout.errors import CandidateError, HubscoutError, UsageError
 from hubscout.models.address import Address, parse_address
 from hubscout.models.card import Encoder
+from hubscout.models.reading import OWN_OUTPUT, Reading
 
 # scheme -> "module:function"; the function takes (Address, LoadRequest) and returns an Encoder.
 ADAPTERS = {
@@ -21,7 +22,7 @@ ADAPTERS = {
     "timm": "hubscout.models.timm:load",
     "torch": "hubscout.models.torch:load",
 }
-POOLINGS = ("cls", "mean", "last", "pooler")
+POOLINGS = ("cls", "mean", "max", "last", "pooler")
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,14 @@ class LoadRequest:
         How tokens become one vector; None for the adapter's own choice.
     trust_remote_code : frozenset of str
         Names of the models whose own Python code may run.
+    reading : Reading
+        Of which unit and which layers the features are wanted.
     """
 
     device: str = "auto"
     pooling: str | None = None
     trust_remote_code: frozenset[str] = frozenset()
+    reading: Reading = OWN_OUTPUT
 
     def trusts(self, address: Address) -> bool:
         """Whether the user named this model, as in its address or without scheme and revision."""
@@ -54,6 +58,7 @@ def load_encoder(
     device: str = "auto",
     pooling: str | None = None,
     trust_remote_code: Collection[str] = (),
+    reading: Reading = OWN_OUTPUT,
 ) -> Encoder:
     """Load one candidate, ready to run.
 
@@ -63,11 +68,13 @@ def load_encoder(
         Which model.
     device : str
         ``auto`` takes the first of cuda, mps and cpu that is there.
-    pooling : {"cls", "mean", "last", "pooler"} or None
+    pooling : {"cls", "mean", "max", "last", "pooler"} or None
         How token vectors become one; None for what fits the model. Models that do not pool tokens say in the
         notes of their card that it was not used.
     trust_remote_code : collection of str
         Models, by name, whose own Python code may run.
+    reading : Reading
+        Of which unit and which layers the features are wanted; the model's own output for whole samples by default.
 
     Returns
     -------
@@ -98,9 +105,9 @@ def load_encoder(
         msg = f"address {str(address)!r} is a pattern; expand it with expand_candidates() first"
         raise UsageError(msg)
     module, _, function = ADAPTERS[address.scheme].partition(":")
-    request = LoadRequest(device, pooling, frozenset(trust_remote_code))
+    request = LoadRequest(device, pooling, frozenset(trust_remote_code), reading)
     try:
-        return cast(Encoder, getattr(importlib.import_module(module), function)(address, request))
+        encoder = cast(Encoder, getattr(importlib.import_module(module), function)(address, request))
     except HubscoutError:
         raise
     except MemoryError as error:
@@ -111,6 +118,21 @@ def load_encoder(
         # is helped by one line; the cause stays attached for --debug.
         msg = f"candidate {str(address)!r} cannot be loaded: {summarise(error)}"
         raise CandidateError(msg) from error
+    _check_reading(encoder, reading, str(address))
+    return encoder
+
+
+def _check_reading(encoder: Encoder, reading: Reading, address: str) -> None:
+    """Refuse an adapter, ours or a plugin's, that passed over what was asked."""
+    if encoder.card.unit != reading.unit:
+        msg = f"candidate {address!r} gives no features of {_PLURALS[reading.unit]}; leave it out for this kind of task"
+        raise CandidateError(msg)
+    if reading.layers is not None and not encoder.card.readouts:
+        msg = f"candidate {address!r} gives its last features only; leave it out, or leave layers (--layers) out"
+        raise CandidateError(msg)
+
+
+_PLURALS = {"sample": "whole samples", "pair": "pairs of texts", "box": "boxes", "word": "words", "point": "points"}
 
 
 def summarise(error: BaseException) -> str:

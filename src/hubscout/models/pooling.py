@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-TOKEN_POOLINGS = ("cls", "mean", "last")
+TOKEN_POOLINGS = ("cls", "mean", "max", "last")
 
 
 def pad(rows: Sequence[Sequence[int]], padding: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -56,8 +56,8 @@ def pool_tokens(vectors: Any, mask: Any, pooling: str) -> Any:
         One vector a token.
     mask : Tensor or ndarray of shape (b, tokens), int
         1 at tokens, 0 at padding on either side.
-    pooling : {"cls", "mean", "last"}
-        The first token, the mean over the tokens, or the last token.
+    pooling : {"cls", "mean", "max", "last"}
+        The first token, the mean or the largest value of each feature over the tokens, or the last token.
 
     Returns
     -------
@@ -73,8 +73,10 @@ def pool_tokens(vectors: Any, mask: Any, pooling: str) -> Any:
     if pooling == "mean":
         # The padding's vectors are replaced, not multiplied by zero: some models leave NaN there.
         weights = mask[:, :, None]
-        kept = _where(weights == 1, vectors)
-        return kept.sum(1) / weights.sum(1)
+        return _where(weights == 1, vectors, 0.0).sum(1) / weights.sum(1)
+    if pooling == "max":
+        kept = _where(mask[:, :, None] == 1, vectors, float("-inf"))
+        return kept.max(1) if isinstance(kept, np.ndarray) else kept.amax(1)
     rows = range(len(mask))
     width = mask.shape[1]
     first = mask.argmax(1)
@@ -82,12 +84,12 @@ def pool_tokens(vectors: Any, mask: Any, pooling: str) -> Any:
     return vectors[list(rows), at]
 
 
-def _where(condition: Any, vectors: Any) -> Any:
+def _where(condition: Any, vectors: Any, filling: float) -> Any:
     if isinstance(vectors, np.ndarray):
-        return np.where(condition, vectors, np.zeros((), vectors.dtype))
+        return np.where(condition, vectors, np.asarray(filling, vectors.dtype))
     import torch
 
-    return torch.where(condition, vectors, torch.zeros((), dtype=vectors.dtype, device=vectors.device))
+    return torch.where(condition, vectors, torch.tensor(filling, dtype=vectors.dtype, device=vectors.device))
 
 
 def _flip(mask: Any) -> Any:

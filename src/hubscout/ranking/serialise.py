@@ -117,7 +117,8 @@ def _check_schema(document: Any, origin: str) -> None:
 
 def _ranking(document: dict[str, Any]) -> Ranking:
     task = _known(Task, document["task"])
-    task["label_names"] = tuple(task.get("label_names", ()))
+    for names in ("label_names", "target_names"):
+        task[names] = tuple(task.get(names, ()))
     probe = _known(ProbeFacts, document["probe"])
     probe["problems"] = tuple(RowProblem(**_known(RowProblem, each)) for each in probe.get("problems", ()))
     probe["notes"] = tuple(probe.get("notes", ()))
