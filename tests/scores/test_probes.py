@@ -52,6 +52,15 @@ class TestNeighbours:
         np.testing.assert_array_equal(index, expected)
         np.testing.assert_allclose(found, np.take_along_axis(distances, expected, axis=1), rtol=1e-7)
 
+    @pytest.mark.parametrize("block", [97, 250, 2560])
+    def test_equals_sorting_where_groups_bound_the_nearest(self, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+        monkeypatch.setattr(_neighbours, "_BLOCK", block)
+        features = np.random.default_rng(1).standard_normal((500, 3))
+        distances = np.linalg.norm(features[:, None] - features[None], axis=2)
+        np.fill_diagonal(distances, np.inf)
+        index, _ = nearest_neighbours(Statistics(features), 2)
+        np.testing.assert_array_equal(index, np.argsort(distances, axis=1)[:, :2])
+
     @pytest.mark.parametrize(("limit", "block"), [(1, 7), (8 * 60, 7), (10**8, 7), (10**8, 64)])
     def test_equally_far_samples_keep_their_order(
         self, monkeypatch: pytest.MonkeyPatch, limit: int, block: int

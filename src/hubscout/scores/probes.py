@@ -11,14 +11,12 @@ from hubscout._typing import FloatArray, TaskKind
 from hubscout._validation import check_positive_int
 from hubscout.errors import DataError
 from hubscout.scores._neighbours import nearest_neighbours
+from hubscout.scores._ridge import ridge_fits, ridge_strengths
 from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Statistics
 from hubscout.stats.chunks import row_slices
 from hubscout.stats.moments import class_means
 from hubscout.stats.namespace import like, namespace, one_hot, to_numpy
-
-# Ridge strengths of the linear probe, relative to the mean variance of a component.
-_RIDGES = np.logspace(-4, 2, 13)
 
 
 def _estimate_centroid(statistics: Statistics) -> Estimate:
@@ -79,19 +77,14 @@ def _estimate_linear(statistics: Statistics) -> Estimate:
         return _explained_variance(targets, targets - targets.mean(axis=0))
     squares = spectrum.singular_values**2
     projected = statistics.target_coordinates(spectrum)
-    strengths = _strengths(squares, projected, statistics)
-    filters = squares[:, None] / (squares[:, None] + strengths)  # (k, targets), or one column for all classes
-    fitted, means = filters * projected, statistics.moments(with_scatter=False).target_totals / n
+    strengths = ridge_strengths(squares, projected, statistics)
+    means = statistics.moments(with_scatter=False).target_totals / n
     outcome: npt.NDArray[Any] = np.empty(targets.shape)  # whether the label is right, or the residuals
-    width = 2 * statistics.n_targets + 2 * spectrum.n_components
-    for rows, coordinates in statistics.coordinates(spectrum, width=width):
-        left = to_numpy(coordinates)
-        left = left / spectrum.singular_values.astype(left.dtype)
+    for rows, fitted, leverages in ridge_fits(statistics, projected, strengths):
         wanted = one_hot(targets[rows], statistics.n_targets) if is_class else targets[rows]
         # The residual of a ridge fit without sample i, from the fit with it; in place, for many classes.
-        errors = left @ fitted.astype(left.dtype)
-        np.subtract(wanted - means, errors, out=errors)
-        errors /= np.maximum(1 - 1 / n - left**2 @ filters.astype(left.dtype), 1e-12)
+        errors = np.subtract(wanted - means, fitted, out=fitted)
+        errors /= np.maximum(1 - 1 / n - leverages, 1e-12)
         if is_class:
             outcome[rows] = np.subtract(wanted, errors, out=errors).argmax(axis=1) == targets[rows]
         else:
@@ -99,22 +92,6 @@ def _estimate_linear(statistics: Statistics) -> Estimate:
     if is_class:
         return Estimate(float(outcome.mean()), lambda: outcome)
     return _explained_variance(targets, outcome)
-
-
-def _strengths(squares: FloatArray, projected: FloatArray, statistics: Statistics) -> FloatArray:
-    """Return the ridge of smallest generalised cross-validation error: one for all classes, or one a target."""
-    n, moments = statistics.n_samples, statistics.moments(with_scatter=False)
-    centred = moments.target_squares - moments.target_totals**2 / n
-    outside = np.maximum(centred - (projected**2).sum(axis=0), 0.0)
-    strengths = _RIDGES * squares.mean()
-    shrinkage = strengths / (squares[:, None] + strengths)  # (k, ridges)
-    residuals = (shrinkage**2).T @ projected**2 + outside  # (ridges, targets)
-    freedom = np.maximum(n - 1 - (1 - shrinkage).sum(axis=0), 1e-12)
-    errors = residuals / freedom[:, None] ** 2
-    if statistics.task == "classification":
-        errors = errors.sum(axis=1, keepdims=True)
-    chosen: FloatArray = strengths[errors.argmin(axis=0)]
-    return chosen
 
 
 def _explained_variance(targets: FloatArray, residuals: FloatArray) -> Estimate:
