@@ -63,13 +63,22 @@ class Words:
     ----------
     words : tuple of str
         At least one; none empty.
+    kept : tuple of int, optional
+        Positions of the words that give a row of features, ascending; all words by default. Words without a label
+        give none and are context alone.
     """
 
     words: tuple[str, ...]
+    kept: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Keep all words where nothing was said."""
+        if not self.kept:
+            object.__setattr__(self, "kept", tuple(range(len(self.words))))
 
     def __len__(self) -> int:
-        """Count the words."""
-        return len(self.words)
+        """Count the words that give a row."""
+        return len(self.kept)
 
 
 @dataclass(frozen=True)
@@ -140,10 +149,13 @@ class WordLists:
         The words of each text.
     rows : tuple of int
         Where each stands in its source, from 1.
+    kept : tuple of tuple of int, optional
+        For each text the positions of the words that give a row; all words of all texts by default.
     """
 
     texts: tuple[tuple[str, ...], ...]
     rows: tuple[int, ...]
+    kept: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
         """Count the texts."""
@@ -151,11 +163,17 @@ class WordLists:
 
     def __getitem__(self, index: int) -> Words:
         """Return one text."""
-        return Words(self.texts[index])
+        return Words(self.texts[index], self.kept[index] if self.kept else ())
 
     def content(self, index: int) -> bytes:
-        """Return the words in UTF-8, each ended by a NUL, which no word holds."""
-        return "".join(f"{word}\0" for word in self.texts[index]).encode()
+        """Return the words in UTF-8, each ended by a NUL, which no word holds, and which of them are kept if not all.
+
+        The positions come behind one NUL more: no word is empty, so that nothing else looks like them.
+        """
+        text = self[index]
+        all_words = "".join(f"{word}\0" for word in text.words)
+        is_whole = len(text.kept) == len(text.words)
+        return (all_words if is_whole else f"{all_words}\0{','.join(map(str, text.kept))}").encode()
 
     def name(self, index: int) -> str:
         """Return ``text 17``."""
@@ -163,7 +181,7 @@ class WordLists:
 
     def subset(self, rows: IntArray) -> WordLists:
         """Keep the given positions, in the given order."""
-        return WordLists(pick(self.texts, rows), pick(self.rows, rows))
+        return WordLists(pick(self.texts, rows), pick(self.rows, rows), pick(self.kept, rows) if self.kept else ())
 
 
 @dataclass(frozen=True)
