@@ -23,6 +23,9 @@ class Fitted(Protocol):
     def fit(self) -> Fit:
         """The classifier."""
 
+    def posteriors(self) -> FloatArray:
+        """Return the posterior of the true class of all samples, (n_samples,), when it is fitted to all."""
+
     def walk(self, *, copies: int = 0) -> Iterator[tuple[Any, Array]]:
         """Walk over the samples that it is fitted to; see `Space.walk`."""
 
@@ -51,7 +54,7 @@ def estimate(space: Space, make: Callable[[TrainingSet], Fitted], n_folds: int |
 
 
 def _in_sample(fitted: Fitted, codes: IntArray) -> Estimate:
-    posteriors = _posteriors(fitted.fit, fitted.walk(), codes)
+    posteriors = fitted.posteriors()
 
     def terms() -> FloatArray:
         found, effects = influence(fitted.fit, codes, fitted.walk(), fitted.walk(copies=1))

@@ -12,7 +12,10 @@ from hubscout._typing import Array, FloatArray, IntArray
 from hubscout.stats import Statistics
 from hubscout.stats.folds import Training
 from hubscout.stats.moments import centred_target_sums
-from hubscout.stats.namespace import like, namespace, to_numpy
+from hubscout.stats.namespace import is_numpy, like, namespace, to_numpy
+
+# Rows that are moved at a time: as many as a core's own memory holds.
+_BLOCK_ROWS = 128
 
 
 class Space:
@@ -85,8 +88,9 @@ class TrainingSet:
     Parameters
     ----------
     space : Space
-    moments : Training
-        In the coordinates of the spectrum; of all samples but those held out.
+    moments : Training, optional
+        In the coordinates of the spectrum; of all samples but those held out. Those of all samples by default, which
+        are found when they are asked for: where another score has left what they are for, they are not.
 
     Attributes
     ----------
@@ -94,22 +98,30 @@ class TrainingSet:
         Ascending positions of the samples; None for all.
     """
 
-    def __init__(self, space: Space, moments: Training) -> None:
-        self.space, self.moments = space, moments
-        everyone = np.arange(space.statistics.n_samples)
-        self.rows: IntArray | None = np.delete(everyone, moments.held_out) if len(moments.held_out) else None
+    def __init__(self, space: Space, moments: Training | None = None) -> None:
+        self.space, self._given = space, moments
+        self.rows: IntArray | None = None
+        if moments is not None and len(moments.held_out):
+            self.rows = np.delete(np.arange(space.statistics.n_samples), moments.held_out)
 
     @classmethod
     def whole(cls, space: Space) -> TrainingSet:
         """Return the set of all samples."""
-        statistics, spectrum = space.statistics, space.spectrum
+        return cls(space)
+
+    @cached_property
+    def moments(self) -> Training:
+        """Class moments in the coordinates of the spectrum."""
+        if self._given is not None:
+            return self._given
+        statistics, spectrum = self.space.statistics, self.space.spectrum
         means, counts = statistics.class_coordinates(spectrum), statistics.counts
         # The total scatter of coordinates is diagonal; the class means are taken away from it.
         within = (means * counts[:, None]).T @ means
         np.negative(within, out=within)
         within[np.diag_indices(len(within))] += spectrum.singular_values**2
         within /= statistics.n_samples
-        return cls(space, Training(np.empty(0, dtype=np.intp), counts, means, within))
+        return Training(np.empty(0, dtype=np.intp), counts, means, within)
 
     @cached_property
     def means(self) -> Array:
@@ -127,11 +139,11 @@ class TrainingSet:
         statistics = self.space.statistics
         means = self._feature_means + self.space.spectrum.mean[None, :]
         codes, single, found = statistics.codes, statistics.is_large, []
-        width = statistics.n_features // (2 if single else 1)
+        width = 0 if is_numpy(means) else statistics.n_features // (2 if single else 1)
         for part, chunk in statistics.chunks(width=width, single=single, rows=self.rows):
-            residuals = own_rows(means, codes[part], chunk)
-            residuals -= chunk
-            found.append(to_numpy(namespace(chunk).vecdot(residuals, residuals, axis=-1)).astype(np.float64))
+            for rows, own in _own_blocks(means, codes[part], chunk):
+                residuals = chunk[rows, :] - own
+                found.append(to_numpy(namespace(chunk).vecdot(residuals, residuals, axis=-1)).astype(np.float64))
         return np.concatenate(found)
 
     @cached_property
@@ -148,3 +160,21 @@ def own_rows(points: Array, codes: IntArray, vectors: Array) -> Array:
     """Return the row of each sample's class, in the precision of the samples' vectors."""
     xp = namespace(vectors)
     return xp.take(xp.astype(points, vectors.dtype, copy=False), like(codes.astype(np.int64), vectors), axis=0)
+
+
+def add_own(vectors: Array, points: Array, codes: IntArray) -> Array:
+    """Return samples with the row of each one's class added: in place in NumPy, and without a copy of that size."""
+    if not is_numpy(vectors):
+        return vectors + own_rows(points, codes, vectors)
+    for rows, own in _own_blocks(points, codes, vectors):
+        vectors[rows, :] += own
+    return vectors
+
+
+def _own_blocks(points: Array, codes: IntArray, vectors: Array) -> Iterator[tuple[slice, Array]]:
+    """Walk over `own_rows` in NumPy by small blocks of rows; elsewhere there is only one."""
+    points = namespace(vectors).astype(points, vectors.dtype, copy=False)
+    step = _BLOCK_ROWS if is_numpy(vectors) else len(codes)
+    for start in range(0, len(codes), step):
+        rows = slice(start, min(start + step, len(codes)))
+        yield rows, own_rows(points, codes[rows], vectors)

@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hubscout._typing import Array, FloatArray, IntArray
-from hubscout.scores._discriminant_space import TrainingSet
+from hubscout.scores._discriminant_space import TrainingSet, add_own
+from hubscout.stats import chunks
 from hubscout.stats.chunks import row_slices
 from hubscout.stats.gaussian import ledoit_wolf_shrinkage, true_class_posterior
 from hubscout.stats.namespace import like, namespace, to_numpy
 
 # Added to every variance, relative to the mean one: keeps classes that are points invertible, and above rounding.
 _FLOOR = 1e-9
+# Copies for which chunks are cut where only few numbers a row are wanted: memory of that size is at hand, not new.
+_SMALL_CHUNKS = 8
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Fit:
         In the same space.
     counts : ndarray of shape (n_classes,)
         Samples of each class that it is fitted to.
+    log_priors : ndarray of shape (n_classes,)
     shrinkage : Shrinkage
     solve : callable
         Multiplies rows of the space, (n, size), by the inverse of the shrunk covariance.
@@ -74,24 +78,13 @@ class Fit:
     offsets: FloatArray
     means: Array
     counts: FloatArray
+    log_priors: FloatArray
     shrinkage: Shrinkage
     solve: Callable[[Array], Array]
 
-    def posteriors(self, vectors: Array, codes: IntArray, *, is_softened: bool = False) -> Array:
-        """Return the posterior of each sample's own class, (n,).
-
-        Parameters
-        ----------
-        vectors : array of shape (n, size)
-        codes : ndarray of shape (n,), int
-        is_softened : bool, default=False
-            Whether to take the softmax of the posteriors once more.
-        """
-        found = []
-        for part, logits in self.logits(vectors):
-            if is_softened:
-                logits = softmax(logits)
-            found.append(true_class_posterior(logits, codes[part]))
+    def posteriors(self, vectors: Array, codes: IntArray) -> Array:
+        """Return the posterior of each sample's own class, (n,), for vectors (n, size) and codes (n,)."""
+        found = [true_class_posterior(logits, codes[part]) for part, logits in self.logits(vectors)]
         return namespace(vectors).concat(found)
 
     def logits(self, vectors: Array) -> Iterator[tuple[slice, Array]]:
@@ -114,13 +107,20 @@ def ledoit_wolf(samples: TrainingSet) -> Shrinkage:
 
     The target is relative to the number of components, not of features: columns without spread change nothing.
     """
+    if samples.rows is not None:
+        return _ledoit_wolf(samples)
+    statistics = samples.space.statistics
+    return statistics.remember("pooled shrinkage", lambda: _ledoit_wolf(samples), of_labels=True)
+
+
+def _ledoit_wolf(samples: TrainingSet) -> Shrinkage:
     within = samples.moments.within
     squares, trace, rank = float(np.vdot(within, within)), float(np.trace(within)), len(within)
     amount = ledoit_wolf_shrinkage(samples.norms, squares, trace, samples.moments.n_samples, rank)
     return Shrinkage(amount, rank)
 
 
-def fit(samples: TrainingSet, shrinkage: Shrinkage, shifts: FloatArray | None = None) -> Fit:
+def fit(samples: TrainingSet, shrinkage: Shrinkage) -> Fit:
     """Fit Gaussian classes to samples by their moments in the coordinates of the spectrum.
 
     Parameters
@@ -128,32 +128,29 @@ def fit(samples: TrainingSet, shrinkage: Shrinkage, shifts: FloatArray | None = 
     samples : TrainingSet
         The covariance among its moments is overwritten.
     shrinkage : Shrinkage
-    shifts : ndarray of shape (n_classes, n_components), optional
-        Added to all samples of a class beforehand.
 
     Returns
     -------
     Fit
         In the space of the samples.
     """
-    if samples.rows is not None or shifts is not None:
-        return _fit(samples, shrinkage, shifts)
-    # LDA's classifier is the one that SFDA starts from. Its factor is as large as the Gram matrix, and not kept.
+    if samples.rows is not None:
+        return _fit(samples, shrinkage)
+    # LDA's classifier is the one that SFDA and PED start from. Its factor is as large as the Gram matrix, and not kept.
     space = samples.space
 
     def solve(rows: Array) -> Array:
-        return _fit(TrainingSet.whole(space), shrinkage, None).solve(rows)
+        return _fit(TrainingSet.whole(space), shrinkage).solve(rows)
 
     def compute() -> Fit:
-        return replace(_fit(samples, shrinkage, None), solve=solve)
+        return replace(_fit(samples, shrinkage), solve=solve)
 
     return space.statistics.remember(("pooled fit", space.is_reduced, shrinkage), compute, of_labels=True)
 
 
-def _fit(samples: TrainingSet, shrinkage: Shrinkage, shifts: FloatArray | None) -> Fit:
+def _fit(samples: TrainingSet, shrinkage: Shrinkage) -> Fit:
     space, moments = samples.space, samples.moments
-    means = moments.means if shifts is None else moments.means + shifts
-    placed = samples.means if shifts is None else samples.means + space.place(shifts)
+    means = moments.means
     solve = _solver(moments.within, means, moments.log_priors, shrinkage)
     weights = solve(means)
 
@@ -161,7 +158,76 @@ def _fit(samples: TrainingSet, shrinkage: Shrinkage, shifts: FloatArray | None) 
         return space.place(solve(space.coordinates(rows)))
 
     offsets = moments.log_priors - 0.5 * np.einsum("ij,ij->i", means, weights)
-    return Fit(space.place(weights).T, offsets, placed, moments.counts, shrinkage, solve_in_space)
+    placed = space.place(weights).T
+    return Fit(placed, offsets, samples.means, moments.counts, moments.log_priors, shrinkage, solve_in_space)
+
+
+def posteriors_of(
+    samples: TrainingSet,
+    fit: Fit,
+    *,
+    shifts: Array | None = None,
+    confidences: FloatArray | None = None,
+    origins: Array | None = None,
+    is_softened: bool = False,
+) -> FloatArray:
+    """Return the posterior of each sample's own class, with the samples moved by what they belong to.
+
+    A sample v of class c is scored as o_c + q (v + s_c - o_c). Its logits move as it does, and have fewer numbers: they
+    are moved instead, where there are not too many pairs of classes.
+
+    Parameters
+    ----------
+    samples : TrainingSet
+    fit : Fit
+    shifts : array of shape (n_classes, size), optional
+        s_c.
+    confidences : ndarray of shape (n_samples,), optional
+        q.
+    origins : array of shape (n_classes, size), optional
+        o_c; given along with ``confidences``.
+    is_softened : bool, default=False
+        Whether to take the softmax of the posteriors once more.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Zero for samples outside the set.
+    """
+    space, found = samples.space, np.zeros(samples.space.statistics.n_samples)
+    xp, is_late = namespace(fit.weights), 24 * len(fit.offsets) ** 2 <= chunks.CHUNK_BYTES
+    starts, ends = shifts, origins
+    if origins is not None:
+        starts = -origins if shifts is None else shifts - origins
+    if is_late:
+        starts, ends = (None if points is None else xp.matmul(points, fit.weights) for points in (starts, ends))
+
+    def moved(vectors: Array, codes: IntArray, scales: FloatArray | None) -> Array:
+        vectors = vectors if starts is None else add_own(vectors, starts, codes)
+        if scales is not None:
+            vectors *= like(scales, vectors)[:, None]
+        return vectors if ends is None else add_own(vectors, ends, codes)
+
+    for rows, vectors in space.walk(samples.rows, copies=_SMALL_CHUNKS):
+        codes = space.statistics.codes[rows]
+        for part in row_slices(len(codes), 32 * len(fit.offsets)):
+            scales = None if confidences is None else confidences[rows][part]
+            block = vectors[part, :] if is_late else moved(vectors[part, :], codes[part], scales)
+            logits = xp.matmul(block, xp.astype(fit.weights, vectors.dtype, copy=False))
+            logits = moved(logits, codes[part], scales) if is_late else logits
+            logits += like(fit.offsets, logits)[None, :]
+            own = true_class_posterior(softmax(logits) if is_softened else logits, codes[part])
+            place = slice(rows.start + part.start, rows.start + part.stop) if isinstance(rows, slice) else rows[part]
+            found[place] = to_numpy(own)
+    return found
+
+
+def own_posteriors(samples: TrainingSet, fit: Fit) -> FloatArray:
+    """Return the posterior of each sample's own class, (n_samples,): what LDA is the mean of, and SFDA mixes by."""
+    if samples.rows is not None:
+        return posteriors_of(samples, fit)
+    key = ("pooled posteriors", samples.space.is_reduced, fit.shrinkage)
+    return samples.space.statistics.remember(key, lambda: posteriors_of(samples, fit), of_labels=True)
 
 
 def fit_in_space(
@@ -185,7 +251,7 @@ def fit_in_space(
     def solve_in_space(rows: Array) -> Array:
         return like(solve(to_numpy(rows)), means)
 
-    return Fit(like(weights, means).T, offsets, means, counts, shrinkage, solve_in_space)
+    return Fit(like(weights, means).T, offsets, means, counts, log_priors, shrinkage, solve_in_space)
 
 
 def _solver(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from hubscout._typing import Array, FloatArray
-from hubscout.scores._discriminant_space import Space, TrainingSet, own_rows
-from hubscout.scores._pooled_discriminant import Fit, Shrinkage, fit, fit_in_space
+from hubscout.scores._discriminant_space import Space, TrainingSet, add_own
+from hubscout.scores._pooled_discriminant import Fit, fit_in_space, own_posteriors, posteriors_of
 from hubscout.stats import Statistics
 from hubscout.stats.namespace import float_dtype, like, namespace, to_numpy
 from hubscout.stats.target_sums import segment_sums
@@ -32,9 +32,9 @@ class SelfChallenge:
     Parameters
     ----------
     samples : TrainingSet
-        The covariance among its moments is overwritten.
-    shrinkage : Shrinkage
-    shifts : ndarray of shape (n_classes, n_components), optional
+    first : Fit
+        To the samples, shifted if they are to be.
+    shifts : array of shape (n_classes, size), optional
         Added to all samples of a class beforehand.
     is_softened : bool, default=False
         Whether q is the softmax of the posteriors, as in the published program.
@@ -46,35 +46,39 @@ class SelfChallenge:
     """
 
     def __init__(
-        self,
-        samples: TrainingSet,
-        shrinkage: Shrinkage,
-        *,
-        shifts: FloatArray | None = None,
-        is_softened: bool = False,
+        self, samples: TrainingSet, first: Fit, *, shifts: Array | None = None, is_softened: bool = False
     ) -> None:
-        self._samples, moments = samples, samples.moments
-        self._confidences = np.empty(samples.space.statistics.n_samples)
-        first = fit(samples, shrinkage, shifts)
-        self._shifts = None if shifts is None else samples.space.place(shifts)
+        self._samples, self._shifts = samples, shifts
         # Classes without samples have zeros for means, and count for nothing.
-        xp, n_others = namespace(first.means), max(int((moments.counts > 0).sum()) - 1, 1)
+        xp, n_others = namespace(first.means), max(int((first.counts > 0).sum()) - 1, 1)
         self._others = (xp.sum(first.means, axis=0)[None, :] - first.means) / n_others
-        within, means = self._mixed_moments(first, is_softened=is_softened)
-        self.fit = fit_in_space(within, means, moments.log_priors, moments.counts, shrinkage)
+        # A mixed sample is o + q (v - o): about the point o of its class there is only q (v - o) to sum.
+        self._starts = -self._others if shifts is None else shifts - self._others
+        if shifts is None and not is_softened:
+            self._confidences = own_posteriors(samples, first)
+        else:
+            self._confidences = posteriors_of(samples, first, shifts=shifts, is_softened=is_softened)
+        within, means = self._mixed_moments(first)
+        self.fit = fit_in_space(within, means, first.log_priors, first.counts, first.shrinkage)
+
+    def posteriors(self) -> FloatArray:
+        """Return the posterior of the true class of the mixed samples, (n_samples,)."""
+        mixed = {"shifts": self._shifts, "confidences": self._confidences, "origins": self._others}
+        return posteriors_of(self._samples, self.fit, **mixed)
 
     def walk(self, *, copies: int = 0) -> Iterator[tuple[Any, Array]]:
         """Walk over the mixed samples, which belong to the caller."""
         space, rows = self._samples.space, self._samples.rows
-        origins = self._others if self._shifts is None else self._others - self._shifts
         for part, vectors in space.walk(rows, copies=max(copies, 1)):
-            own = space.statistics.codes[part]
-            vectors -= own_rows(origins, own, vectors)
-            vectors *= like(self._confidences[part], vectors)[:, None]
-            vectors += own_rows(self._others, own, vectors)
-            yield part, vectors
+            yield part, add_own(self._around_origins(part, vectors), self._others, space.statistics.codes[part])
 
-    def _mixed_moments(self, first: Fit, *, is_softened: bool) -> tuple[FloatArray, Array]:
+    def _around_origins(self, part: Any, vectors: Array) -> Array:
+        """Return mixed samples about the point o of their class, in place where the library can."""
+        vectors = add_own(vectors, self._starts, self._samples.space.statistics.codes[part])
+        vectors *= like(self._confidences[part], vectors)[:, None]
+        return vectors
+
+    def _mixed_moments(self, first: Fit) -> tuple[FloatArray, Array]:
         """Return the pooled within-class covariance and the class means of the mixed samples, in one pass."""
         space, counts = self._samples.space, first.counts
         single = first.shrinkage.amount > _SINGLE_MARGIN * first.shrinkage.size
@@ -82,13 +86,7 @@ class SelfChallenge:
         sums: Any = 0.0
         for part, vectors in space.walk(self._samples.rows, copies=1, single=single):
             xp, own = namespace(vectors), space.statistics.codes[part]
-            if self._shifts is not None:
-                vectors += own_rows(self._shifts, own, vectors)
-            confidences = first.posteriors(vectors, own, is_softened=is_softened)
-            self._confidences[part] = to_numpy(confidences)
-            # A mixed sample is o + q (v - o): about the point o of its class there is only q (v - o) to sum.
-            vectors -= own_rows(self._others, own, vectors)
-            vectors *= confidences[:, None]
+            vectors = self._around_origins(part, vectors)
             double = float_dtype(xp, single=False)
             vectors = vectors if single else xp.astype(vectors, double, copy=False)
             product = xp.matmul(vectors.T, vectors)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hubscout._typing import Array
+from hubscout._typing import Array, FloatArray
 from hubscout._validation import check_number, check_positive_int
 from hubscout.scores._discriminant_estimate import estimate
 from hubscout.scores._discriminant_space import Space, TrainingSet
-from hubscout.scores._pooled_discriminant import Fit, Shrinkage, fit, ledoit_wolf
+from hubscout.scores._pooled_discriminant import Fit, Shrinkage, fit, ledoit_wolf, own_posteriors
 from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Statistics
 from hubscout.stats.folds import check_folds
@@ -22,6 +22,9 @@ class _Discriminant:
 
     fit: Fit
     samples: TrainingSet
+
+    def posteriors(self) -> FloatArray:
+        return own_posteriors(self.samples, self.fit)
 
     def walk(self, *, copies: int = 0) -> Iterator[tuple[Any, Array]]:
         return self.samples.space.walk(self.samples.rows, copies=copies)

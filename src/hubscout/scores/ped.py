@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,19 @@ from hubscout._typing import FloatArray
 from hubscout._validation import check_number, check_positive_int
 from hubscout.scores._discriminant_estimate import estimate
 from hubscout.scores._discriminant_space import TrainingSet
-from hubscout.scores._pooled_discriminant import ledoit_wolf
+from hubscout.scores._pooled_discriminant import Fit, fit, ledoit_wolf
 from hubscout.scores._self_challenge import SelfChallenge, space_of
 from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Statistics
 from hubscout.stats.chunks import row_slices
 from hubscout.stats.folds import check_folds
+from hubscout.stats.namespace import like, to_numpy
 
 _MAX_STEPS = 6
 # Means nearer than this share of their size are one point up to rounding, and have no direction between them.
 _SAME_POINT = 1e-12
+# Logits of this size tell means apart that differ by rounding: their weights must come from the means themselves.
+_SHARP = 1e5
 
 
 def _estimate(
@@ -42,45 +46,59 @@ def _estimate(
     space = space_of(statistics)
 
     def challenged(samples: TrainingSet) -> SelfChallenge:
-        shifts = _class_shifts(samples, share=share, radii_share=ns, exit_ratio=er)
-        return SelfChallenge(samples, ledoit_wolf(samples), shifts=shifts)
+        first = fit(samples, ledoit_wolf(samples))
+        pushed = _pushed(samples, first, share=share, radii_share=ns, exit_ratio=er)
+        return SelfChallenge(samples, pushed, shifts=pushed.means - first.means)
 
     return estimate(space, challenged, n_folds, seed)
 
 
-def _class_shifts(samples: TrainingSet, *, share: float, radii_share: float, exit_ratio: float) -> FloatArray:
-    """Return how far each class is pushed in all, (n_classes, n_components); classes without samples stay."""
-    moments, codes = samples.moments, samples.space.statistics.codes
+def _pushed(samples: TrainingSet, first: Fit, *, share: float, radii_share: float, exit_ratio: float) -> Fit:
+    """Return the classifier of the samples once classes are pushed apart; classes without samples stay.
+
+    The covariance does not change, and the weights S^{-1} m_c move as the means do: no new system need be solved.
+    """
+    codes = samples.space.statistics.codes
     codes = codes if samples.rows is None else codes[samples.rows]
-    counts, is_present = moments.counts, moments.counts > 0
+    counts, is_present = first.counts, first.counts > 0
     radii = np.sqrt(np.bincount(codes, samples.norms, len(counts)) / np.maximum(counts, 1))[is_present] * radii_share
-    start = moments.means[is_present]
-    means, first = start, None
+    size = first.means.shape[1]
+    # Means and weights side by side: what becomes of the one becomes of the other.
+    points = np.concatenate([to_numpy(first.means), to_numpy(first.weights).T], axis=1)
+    moved, first_length = points[is_present], None
     for _ in range(_MAX_STEPS):
-        step = _step(means, radii, share)
-        size = float(np.linalg.norm(step, axis=1).sum())
-        first = size if first is None else first
+        step = _step(moved[:, :size], radii, share, moved)
+        length = float(np.linalg.norm(step[:, :size], axis=1).sum())
+        first_length = length if first_length is None else first_length
         # Without any overlap the first step is none. Steps can halve exactly: rounding must not choose how many.
-        if size <= exit_ratio * first * (1 + 1e-9):
+        if length <= exit_ratio * first_length * (1 + 1e-9):
             break
-        means = means + step
-    shifts = np.zeros_like(moments.means)
-    shifts[is_present] = means - start
-    return shifts
+        moved = moved + step
+    points[is_present] = moved
+    means, weights = points[:, :size], points[:, size:]
+    squares = np.einsum("ij,ij->i", means, weights)
+    if squares.max() > _SHARP:
+        weights = to_numpy(first.solve(like(means, first.means)))
+        squares = np.einsum("ij,ij->i", means, weights)
+    offsets = first.log_priors - 0.5 * squares
+    return replace(first, weights=like(weights, first.means).T, offsets=offsets, means=like(means, first.means))
 
 
-def _step(means: FloatArray, radii: FloatArray, share: float) -> FloatArray:
+def _step(means: FloatArray, radii: FloatArray, share: float, points: FloatArray | None = None) -> FloatArray:
     """Return one step of each class: from each class that it overlaps, a share of the overlap away.
 
     Parameters
     ----------
-    means : ndarray of shape (n_classes, n_components)
+    means : ndarray of shape (n_classes, size)
     radii : ndarray of shape (n_classes,)
         Classes overlap when their distance is below the sum of their radii.
     share : float
+    points : ndarray of shape (n_classes, m), optional
+        Linear functions of the means, whose step to return instead.
     """
+    points = means if points is None else points
     squares = np.einsum("ij,ij->i", means, means)
-    step = np.empty_like(means)
+    step = np.empty_like(points)
     for rows in row_slices(len(means), 40 * len(means)):
         # In place, as far as it goes: one row of a block is as long as there are classes.
         reach = squares[rows, None] + squares
@@ -96,7 +114,7 @@ def _step(means: FloatArray, radii: FloatArray, share: float) -> FloatArray:
         # Along (m_i - m_j) / d: the sum over j needs no difference of two means by itself.
         pushes /= distances
         pushes *= share
-        step[rows] = pushes.sum(axis=1)[:, None] * means[rows] - pushes @ means
+        step[rows] = pushes.sum(axis=1)[:, None] * points[rows] - pushes @ points
     return step
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from hubscout._validation import check_choice, check_positive_int
 from hubscout.scores._discriminant_estimate import estimate
 from hubscout.scores._discriminant_space import TrainingSet
-from hubscout.scores._pooled_discriminant import Shrinkage, ledoit_wolf
+from hubscout.scores._pooled_discriminant import Shrinkage, fit, ledoit_wolf
 from hubscout.scores._self_challenge import SelfChallenge, space_of
 from hubscout.scores._spec import Estimate, score
 from hubscout.stats import Statistics
@@ -34,8 +34,8 @@ def _estimate(
 
     def challenged(samples: TrainingSet) -> SelfChallenge:
         if compat is None:
-            return SelfChallenge(samples, ledoit_wolf(samples))
-        return SelfChallenge(samples, _published_shrinkage(samples), is_softened=True)
+            return SelfChallenge(samples, fit(samples, ledoit_wolf(samples)))
+        return SelfChallenge(samples, fit(samples, _published_shrinkage(samples)), is_softened=True)
 
     found = estimate(space, challenged, n_folds, seed)
     # What a sample does to the softened mixing, held fixed by the terms, is too large a part of the published number.
