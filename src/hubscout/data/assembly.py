@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy.typing as npt
 
 from hubscout._typing import Modality, TaskKind
-from hubscout.data.labels import encode_labels
+from hubscout.data.label_forms import encode_any_labels
+from hubscout.data.parts import TextPairs
 from hubscout.data.splits import split_notes
 from hubscout.data.task import RowProblem, Samples, Target, Task
 from hubscout.errors import DataError
@@ -13,7 +17,7 @@ from hubscout.errors import DataError
 
 def assemble_target(
     samples: Samples,
-    labels: Sequence[object],
+    labels: Sequence[Any] | npt.NDArray[Any],
     *,
     name: str,
     source: str,
@@ -21,6 +25,7 @@ def assemble_target(
     split: str,
     kind: TaskKind | None = None,
     class_names: Sequence[str] | None = None,
+    label_columns: Sequence[str] = (),
     problems: Iterable[RowProblem] = (),
     notes: Iterable[str] = (),
 ) -> Target:
@@ -29,8 +34,8 @@ def assemble_target(
     Parameters
     ----------
     samples : Samples
-        n inputs.
-    labels : sequence of length n
+        n inputs; `TextPairs` make a task of pairs.
+    labels : sequence of length n, or ndarray of shape (n, k)
         Raw labels.
     name : str
         Name of the task.
@@ -40,10 +45,12 @@ def assemble_target(
         What the samples are.
     split : str
         The split that was read.
-    kind : {"classification", "regression"}, optional
+    kind : {"classification", "multilabel", "regression"}, optional
         What the labels are; inferred by default.
     class_names : sequence of str, optional
         The classes that integer labels are codes of.
+    label_columns : sequence of str, length k, optional
+        Names of the columns, where each sample has k labels or targets.
     problems : iterable of RowProblem
         Rows that were left out already.
     notes : iterable of str
@@ -57,18 +64,18 @@ def assemble_target(
     Raises
     ------
     DataError, UsageError
-        As `hubscout.data.labels.encode_labels`.
+        As `hubscout.data.label_forms.encode_any_labels`.
     """
     found = tuple(problems)
     if not len(samples):
         cause = f"the first of {len(found)} problems is {found[0].row!r}: {found[0].reason}" if found else ""
         msg = f"{source} must hold samples that can be used, got none; {cause or 'check that it is the right one'}"
         raise DataError(msg)
-    encoded = encode_labels(labels, source=source, kind=kind, names=class_names)
+    encoded = encode_any_labels(labels, source=source, kind=kind, names=class_names, columns=label_columns)
     unlabelled = tuple(RowProblem(samples.name(position), reason) for position, reason in encoded.problems)
     complete = len(encoded.kept) == len(samples)
     return Target(
-        task=Task(name, encoded.kind, modality, encoded.names),
+        task=Task(name, encoded.kind, modality, encoded.names, encoded.target_names, isinstance(samples, TextPairs)),
         samples=samples if complete else samples.subset(encoded.kept),
         labels=encoded.values,
         split=split,

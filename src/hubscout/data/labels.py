@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hubscout._typing import IntArray, TaskKind
+from hubscout.data.label_values import (
+    Plain,
+    class_name,
+    is_finite,
+    is_number,
+    is_quantity,
+    is_several,
+    number_of,
+    plain_value,
+)
 from hubscout.data.ordering import natural_key
 from hubscout.errors import DataError, UsageError
-
-Plain: TypeAlias = bool | int | float | str
 
 MISSING = "label is missing"
 _FEW_VALUES = 20
 _SAMPLES_A_CLASS = 5
-_LONGEST_NUMBER = 300
 _MOSTLY = 0.9
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
-_LEADING_ZERO = re.compile(r"[+-]?0\d")
 
 
 @dataclass(frozen=True)
@@ -32,18 +35,20 @@ class EncodedLabels:
 
     Parameters
     ----------
-    kind : {"classification", "regression"}
+    kind : {"classification", "multilabel", "regression"}
         As given, or as inferred.
-    values : ndarray of shape (n_kept,), intp codes or float64
-        The labels of the kept samples.
+    values : ndarray of shape (n_kept,) or (n_kept, k), intp codes, int8 0 and 1, or float64
+        The labels of the kept samples: one class, k labels that a sample has or has not, one target or k of them.
     names : tuple of str
-        The class of each code; empty for regression.
+        The class of each code, or the k labels; empty for regression.
     kept : ndarray of shape (n_kept,), intp
         Positions of the samples that have a usable label, ascending.
     problems : tuple of (int, str)
         Position and reason for each sample that has none.
     notes : tuple of str
         What was inferred, where it could be otherwise.
+    target_names : tuple of str
+        The k targets of a regression with several; empty otherwise.
     """
 
     kind: TaskKind
@@ -52,6 +57,7 @@ class EncodedLabels:
     kept: IntArray
     problems: tuple[tuple[int, str], ...] = ()
     notes: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
 
 
 def encode_labels(
@@ -61,7 +67,7 @@ def encode_labels(
     kind: TaskKind | None = None,
     names: Sequence[str] | None = None,
 ) -> EncodedLabels:
-    """Encode the labels of one source.
+    """Encode labels of one value a sample.
 
     Parameters
     ----------
@@ -96,7 +102,7 @@ def encode_labels(
     if kind not in (None, "classification", "regression"):
         msg = f"kind (--task) must be 'classification' or 'regression' for {source}, got {kind!r}"
         raise UsageError(msg)
-    values = [_plain(value, source) for value in raw]
+    values = [_one_value(value, source) for value in raw]
     if names is not None and kind != "regression":
         encoded = _encode_codes(values, tuple(names), source)
     else:
@@ -106,33 +112,25 @@ def encode_labels(
     return encoded
 
 
-def _plain(value: object, source: str) -> Plain | None:
-    """Reduce a value to a plain Python one; None stands for a missing label."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bytes):
-        value = value.decode(errors="backslashreplace")
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    if isinstance(value, (list, tuple, dict, set, np.ndarray)):
+def _one_value(value: object, source: str) -> Plain | None:
+    if is_several(value):
         msg = (
             f"the labels of {source} must be one value a sample, got a {type(value).__name__}; "
             "give a column with one class or one number a row"
         )
         raise DataError(msg)
-    if isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return None if math.isnan(value) else value
-    return str(value)
+    return plain_value(value)
 
 
 def _as_numbers(values: list[Plain | None], kind: TaskKind | None) -> list[Plain | None]:
     """Read strings as numbers when they are numbers; make all values strings when the labels are names."""
-    parsed = {text: _number(text) for text in values if isinstance(text, str) and _is_number(text, kind)}
+    # "007" is a code and no quantity, unless the user says so.
+    zeros = kind == "regression"
+    texts = {value for value in values if isinstance(value, str)}
+    parsed = {text: number_of(text) for text in texts if is_number(text, leading_zeros=zeros)}
     read = [parsed.get(value, value) if isinstance(value, str) else value for value in values]
     n_known = sum(value is not None for value in values)
-    n_numbers = sum(value in parsed if isinstance(value, str) else _is_quantity(value) for value in values)
+    n_numbers = sum(value in parsed if isinstance(value, str) else is_quantity(value) for value in values)
     has_fraction = any(isinstance(value, float) and not value.is_integer() for value in read)
     # A few words among measurements, such as "n/a", are faults of their rows and do not turn numbers into
     # names.
@@ -140,25 +138,6 @@ def _as_numbers(values: list[Plain | None], kind: TaskKind | None) -> list[Plain
     if n_numbers == n_known or mostly or kind == "regression":
         return read
     return [value if value is None else str(value) for value in values]
-
-
-def _is_quantity(value: Plain | None) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_number(text: str, kind: TaskKind | None) -> bool:
-    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
-        return False
-    # "007" is a code and no quantity, unless the user says so.
-    return kind == "regression" or not _LEADING_ZERO.match(text)
-
-
-def _number(text: str) -> int | float | None:
-    try:
-        return int(text)
-    except ValueError:
-        number = float(text)
-        return None if math.isnan(number) else number
 
 
 def _encode_codes(values: list[Plain | None], names: tuple[str, ...], source: str) -> EncodedLabels:
@@ -199,7 +178,7 @@ def _encode_free(values: list[Plain | None], kind: TaskKind | None, source: str)
     if kind == "regression":
         targets = np.asarray([float(value) for value in usable], dtype=np.float64)
         return EncodedLabels(kind, targets, (), rows, tuple(problems), notes)
-    texts = [_class_name(value) for value in usable]
+    texts = [class_name(value) for value in usable]
     names = tuple(sorted(set(texts), key=natural_key))
     code_of = {name: code for code, name in enumerate(names)}
     codes = np.asarray([code_of[text] for text in texts], dtype=np.intp)
@@ -213,24 +192,12 @@ def _label_problems(values: list[Plain | None], kind: TaskKind | None) -> Iterat
         elif isinstance(value, str):
             if kind == "regression":
                 yield position, f"label {value!r} is not a number"
-        elif not _is_finite(value):
+        elif not is_finite(value):
             yield position, "label is not a finite number"
 
 
-def _is_finite(value: bool | int | float) -> bool:
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False
-
-
-def _class_name(value: Plain) -> str:
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if whole else str(value)
-
-
 def _infer_kind(values: Sequence[Plain], source: str) -> tuple[TaskKind, tuple[str, ...]]:
-    numbers = [value for value in values if not isinstance(value, str) and _is_finite(value)]
+    numbers = [value for value in values if not isinstance(value, str) and is_finite(value)]
     if any(isinstance(value, float) and not value.is_integer() for value in numbers):
         note = "the labels are numbers with fractions, read as quantities (--task regression)"
         return "regression", (note,)
