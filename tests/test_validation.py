@@ -3,7 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hubscout._label_validation import check_class_labels, check_target_values, label_array
+from hubscout._label_validation import (
+    check_boxes,
+    check_class_labels,
+    check_groups,
+    check_label_matrix,
+    check_target_values,
+    label_array,
+    split_detection_labels,
+)
 from hubscout._validation import (
     check_choice,
     check_features,
@@ -173,3 +181,122 @@ class TestSourceProbs:
             f"row 1 sums to {shown}; apply a softmax to logits first"
         )
         assert message(DataError, check_source_probs, np.array([[0.5, 0.5], row])) == expected
+
+
+class TestLabelMatrix:
+    @pytest.mark.parametrize("dtype", [bool, np.int8, np.float32, object])
+    def test_good(self, dtype) -> None:
+        given = np.array([[0, 1], [1, 0], [1, 1]]).astype(dtype)
+        found = check_label_matrix(given)
+        assert found.dtype == np.float64
+        assert found.tolist() == [[0, 1], [1, 0], [1, 1]]
+
+    @pytest.mark.parametrize(
+        ("labels", "text"),
+        [
+            (np.zeros(3), "labels must have shape (n_samples, n_labels) for multilabel, got (3,)"),
+            (np.zeros((3, 0)), "labels must have shape (n_samples, n_labels) for multilabel, got (3, 0)"),
+            ([[0, 1], [1, 2]], "labels must be 0 or 1 for multilabel: row 1, column 1 is 2"),
+            ([[0, 1], [1, np.nan]], "labels must be 0 or 1 for multilabel: row 1, column 1 is nan"),
+            ([[0, 1], [1, -0.5]], "labels must be 0 or 1 for multilabel: row 1, column 1 is -0.5"),
+            (
+                [["cat", "dog"]],
+                "labels must be 0 or 1 for multilabel, got an array of <U3; give one column a label",
+            ),
+            (
+                [[0, 1], [1, 1]],
+                (
+                    "labels must be given to some samples and not to others: column 1 is 1 in all rows; leave that label "
+                    "out"
+                ),
+            ),
+        ],
+    )
+    def test_bad(self, labels, text: str) -> None:
+        assert message(DataError, check_label_matrix, np.array(labels)) == text
+
+
+class TestDetectionLabels:
+    BOXES = np.array([[0.1, 0.2, 0.3, 0.4], [0.0, 0.1, 0.9, 1.0], [0.5, 0.5, 0.6, 0.7]])
+
+    @pytest.mark.parametrize("kind", [tuple, list])
+    def test_a_pair(self, kind) -> None:
+        classes, boxes = split_detection_labels(kind([["cat", "dog", "cat"], self.BOXES]))
+        assert classes.tolist() == ["cat", "dog", "cat"]
+        np.testing.assert_array_equal(boxes, self.BOXES)
+
+    def test_two_boxes_of_a_table_are_no_pair(self) -> None:
+        classes, boxes = split_detection_labels([[1, 0, 0, 1, 1], [2, 0, 0, 0.5, 1]])
+        assert classes.tolist() == [1, 2]
+        assert boxes.shape == (2, 4)
+
+    def test_a_table_with_names(self) -> None:
+        classes, boxes = split_detection_labels([["cat", 0.1, 0.2, 0.3, 0.4], ["dog", 0.0, 0.1, 0.9, 1.0]])
+        assert classes.tolist() == ["cat", "dog"]
+        np.testing.assert_array_equal(check_boxes(boxes), self.BOXES[:2])
+
+    @pytest.mark.parametrize(
+        ("labels", "text"),
+        [
+            (
+                ["cat", "dog"],
+                (
+                    "labels must be a pair of classes (n_boxes,) and boxes (n_boxes, 4), or an array (n_boxes, 5), for "
+                    "detection, got (2,)"
+                ),
+            ),
+            (
+                (["cat", "dog"], np.zeros((3, 4))),
+                (
+                    "labels must hold one class and four coordinates a box for detection, got classes of shape (2,) and "
+                    "boxes of shape (3, 4)"
+                ),
+            ),
+            (
+                (["cat", "dog"], np.zeros((2, 5))),
+                (
+                    "labels must hold one class and four coordinates a box for detection, got classes of shape (2,) and "
+                    "boxes of shape (2, 5)"
+                ),
+            ),
+        ],
+    )
+    def test_bad_forms(self, labels, text: str) -> None:
+        assert message(DataError, split_detection_labels, labels) == text
+
+    @pytest.mark.parametrize(
+        ("boxes", "text"),
+        [
+            (BOXES.astype(str).astype(object) + "px", "boxes must be numbers, got an array of object"),
+            (np.where(BOXES == 0.9, np.nan, BOXES), "boxes must be finite: row 1, coordinate 2 is nan"),
+            (
+                np.tile(BOXES[:1], (3, 1)),
+                "boxes must vary: coordinate 0 is 0.1 in all rows; give task='classification' and the classes alone",
+            ),
+            (
+                1e200 * BOXES,
+                "boxes must have a root mean square within 1e-60 to 1e60, and theirs is above; rescale them",
+            ),
+        ],
+    )
+    def test_bad_boxes(self, boxes, text: str) -> None:
+        assert message(DataError, check_boxes, boxes) == text
+
+
+class TestGroups:
+    @pytest.mark.parametrize("given", [["b", "a", "b"], [7, 3, 7], np.array([1.5, -1, 1.5]), (True, False, True)])
+    def test_codes_from_zero(self, given) -> None:
+        assert check_groups(given).tolist() == [1, 0, 1]
+
+    @pytest.mark.parametrize(
+        ("groups", "text"),
+        [
+            ([[1], [2]], "groups must have shape (n_samples,), got (2, 1)"),
+            (5, "groups must have shape (n_samples,), got the single value 5"),
+            ([[1], [2, 3]], "groups must have rows of one length, got rows of different lengths"),
+            (["a", None], "groups must not be missing: row 1 is None"),
+            (["a", 3], "groups must be of one kind, got a mixture of int, str; convert them to strings"),
+        ],
+    )
+    def test_bad(self, groups, text: str) -> None:
+        assert message(DataError, check_groups, groups) == text

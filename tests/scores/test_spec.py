@@ -106,7 +106,10 @@ class TestListScores:
         label_free = {name for name in list_scores() if "labels" not in get_spec(name).needs}
         assert set(list_scores("regression")) == reading_numbers | label_free
         assert set(list_scores("classification")) == set(list_scores())
-        assert list_scores("segmentation") == []
+        for kind in ("detection", "token_classification", "segmentation"):
+            assert set(list_scores(kind)) == {
+                name for name in list_scores() if "source_probs" not in get_spec(name).needs
+            }
 
     def test_unknown_score(self) -> None:
         with pytest.raises(UsageError) as error:

@@ -47,6 +47,42 @@ class TestFoldCodes:
         assert np.bincount(fold_codes(None, 11, 3, 0)).tolist() == [4, 4, 3]
 
 
+class TestGroups:
+    @pytest.mark.parametrize("seed", [0, 1, 2])
+    @pytest.mark.parametrize("stratified", [True, False])
+    def test_groups_stay_whole_and_folds_even(self, stratified: bool, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        groups = np.repeat(np.arange(60), rng.integers(1, 6, 60))
+        kinds = rng.integers(0, 3, 60)
+        codes = np.where(rng.random(len(groups)) < 0.9, kinds[groups], rng.integers(0, 3, len(groups)))
+        order = rng.permutation(len(groups))
+        folds = fold_codes(codes[order] if stratified else None, len(groups), 4, seed, groups[order])
+        assert all(len(np.unique(folds[groups[order] == group])) == 1 for group in range(60))
+        assert np.ptp(np.bincount(folds)) <= 0.25 * len(groups) / 4
+        if stratified:
+            for code in range(3):
+                counts = np.bincount(folds[codes[order] == code], minlength=4)
+                assert counts.min() > 0.5 * counts.mean()
+
+    def test_the_seed_decides(self) -> None:
+        groups = np.arange(60) // 3
+        first, again, other = (fold_codes(None, 60, 4, seed, groups) for seed in (0, 0, 1))
+        assert (first == again).all()
+        assert (first != other).any()
+
+    def test_fewer_groups_than_folds(self) -> None:
+        with pytest.raises(UsageError) as error:
+            fold_codes(np.arange(6) % 2, 6, 4, 0, np.arange(6) // 2)
+        assert str(error.value) == "cross_fit must be at most the number of groups, 3, got 4; ask for fewer folds"
+
+    def test_trainings_know_them(self) -> None:
+        problem = draw_problem(0)
+        groups = np.arange(60) // 4
+        statistics = Statistics(problem.features, problem.labels, groups=groups)
+        for training in trainings(statistics, statistics.spectrum(), 3, 0):
+            assert not set(groups[training.held_out]) & set(groups[training.fitted(60)])
+
+
 class TestTrainings:
     @pytest.mark.parametrize("shape", [{}, {"n_samples": 20, "n_features": 35}, {"n_classes": 9}])
     def test_they_are_those_of_the_other_folds(self, shape) -> None:

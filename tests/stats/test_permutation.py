@@ -48,6 +48,21 @@ class TestPermuted:
         assert set(before) <= set(list_scores(task))
 
 
+def test_class_and_box_of_a_detection_stay_together() -> None:
+    plain = draw_problem(0)
+    boxes = np.random.default_rng(0).random((60, 4))
+    statistics = Statistics(plain.features, (plain.labels, boxes), task="detection")
+    for shuffled in permuted(statistics, 3, 0):
+        found = shuffled.parts
+        order = [int(np.flatnonzero((boxes == box).all(axis=1))[0]) for box in found["boxes"].targets]
+        assert order != list(range(60))
+        np.testing.assert_array_equal(found["classes"].codes, plain.labels[order])
+        expected = Statistics(plain.features, boxes[order], task="regression").moments()
+        np.testing.assert_allclose(found["boxes"].moments().target_sums, expected.target_sums, atol=1e-10)
+        assert shuffled.spectrum() is statistics.spectrum()
+    np.testing.assert_array_equal(statistics.parts["boxes"].targets, boxes)
+
+
 def test_the_decomposition_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     statistics = draw_problem(0).statistics()
     spectrum = statistics.spectrum()

@@ -45,6 +45,135 @@ class TestLabels:
             np.testing.assert_array_equal(Statistics(FEATURES, labels).codes, CODES)
 
 
+class TestSeveralLabels:
+    LABELS = RNG.random((30, 3)) < [0.5, 0.2, 0.8]
+
+    def test_targets_are_indicators(self) -> None:
+        found = Statistics(FEATURES, self.LABELS, task="multilabel")
+        np.testing.assert_array_equal(found.targets, self.LABELS.astype(float))
+        assert found.n_targets == 3
+        np.testing.assert_allclose(found.label_frequencies, self.LABELS.mean(axis=0))
+
+    def test_classes_have_no_frequencies_of_labels_and_labels_no_codes(self) -> None:
+        with pytest.raises(UsageError, match="task must be 'multilabel' for frequencies of labels, got 'regression'"):
+            _ = Statistics(FEATURES, TARGETS, task="regression").label_frequencies
+        with pytest.raises(UsageError, match="task must be 'classification' for this score, got 'multilabel'"):
+            _ = Statistics(FEATURES, self.LABELS, task="multilabel").codes
+
+
+@pytest.mark.parametrize("task", ["token_classification", "segmentation"])
+def test_words_and_points_have_classes(task) -> None:
+    np.testing.assert_array_equal(Statistics(FEATURES, CODES, task=task).codes, CODES)
+
+
+class TestDetection:
+    BOXES = RNG.random((30, 4))
+
+    def detection(self, **options) -> Statistics:
+        return Statistics(FEATURES, (CODES, self.BOXES), task="detection", **options)
+
+    def test_parts_are_a_classification_and_a_regression(self) -> None:
+        found = self.detection().parts
+        assert list(found) == ["classes", "boxes"]
+        np.testing.assert_array_equal(found["classes"].codes, CODES)
+        np.testing.assert_array_equal(found["boxes"].targets, self.BOXES)
+        for name, plain in (
+            ("classes", Statistics(FEATURES, CODES)),
+            ("boxes", Statistics(FEATURES, self.BOXES, task="regression")),
+        ):
+            assert found[name].task == plain.task
+            assert found[name].n_targets == plain.n_targets
+            for field in ("target_totals", "target_squares", "target_sums", "mean", "scatter"):
+                expected = getattr(plain.moments(), field)
+                np.testing.assert_allclose(getattr(found[name].moments(), field), expected, atol=1e-10)
+
+    def test_two_passes_serve_both_for_good(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        passes_done = []
+        plain = Statistics.chunks
+        monkeypatch.setattr(Statistics, "chunks", lambda self, **k: passes_done.append(1) or plain(self, **k))
+        whole = self.detection()
+        for _ in range(3):
+            for part in whole.parts.values():
+                part.moments()
+        assert len(passes_done) == 2
+        assert whole.parts["boxes"].spectrum() is whole.parts["classes"].spectrum()
+
+    def test_nothing_holds_the_features_in_a_circle(self) -> None:
+        import gc
+        import weakref
+
+        gc.collect()
+        gc.disable()
+        try:
+            whole = self.detection()
+            for part in whole.parts.values():
+                part.moments()
+            gone = weakref.ref(whole)
+            del whole, part
+            assert gone() is None
+        finally:
+            gc.enable()
+
+    def test_a_table_is_a_pair(self) -> None:
+        found = Statistics(FEATURES, np.c_[CODES, self.BOXES], task="detection").parts
+        np.testing.assert_array_equal(found["classes"].codes, CODES)
+        np.testing.assert_array_equal(found["boxes"].targets, self.BOXES)
+
+    def test_one_class_leaves_the_boxes(self) -> None:
+        found = Statistics(FEATURES, (["cat"] * 30, self.BOXES), task="detection")
+        assert list(found.parts) == ["boxes"]
+
+    def test_the_whole_has_no_targets(self) -> None:
+        text = "task must be 'classification' or 'regression' for this score, got 'detection'"
+        with pytest.raises(UsageError, match=text):
+            _ = self.detection().targets
+        with pytest.raises(UsageError, match="task must be 'classification' for this score, got 'detection'"):
+            _ = self.detection().codes
+
+    def test_labels_of_another_library(self) -> None:
+        import torch
+
+        found = Statistics(FEATURES, (torch.tensor(CODES), torch.tensor(self.BOXES)), task="detection").parts
+        np.testing.assert_array_equal(found["boxes"].targets, self.BOXES)
+        table = torch.tensor(np.c_[CODES, self.BOXES])
+        found = Statistics(FEATURES, table, task="detection").parts
+        np.testing.assert_array_equal(found["boxes"].targets, self.BOXES)
+
+    def test_take(self) -> None:
+        rows, groups = np.array([4, 7, 9, 20, 21, 3, 4]), np.arange(30) // 2
+        part = self.detection(groups=groups).take(rows)
+        np.testing.assert_array_equal(part.parts["boxes"].targets, self.BOXES[rows])
+        np.testing.assert_array_equal(part.parts["classes"].codes, CODES[rows])
+        np.testing.assert_array_equal(part.groups, np.unique(groups[rows], return_inverse=True)[1])
+
+
+class TestGroups:
+    def test_any_names(self) -> None:
+        found = Statistics(FEATURES, CODES, groups=[f"image {i // 5}" for i in range(30)])
+        assert np.bincount(found.groups).tolist() == [5] * 6
+        assert Statistics(FEATURES, CODES).groups is None
+
+    def test_one_a_sample(self) -> None:
+        with pytest.raises(DataError, match="groups must hold one row a sample, got 4 rows for 30 samples"):
+            Statistics(FEATURES, CODES, groups=[1, 2, 3, 4])
+
+    def test_beside_statistics_they_are_refused(self) -> None:
+        text = "groups belong to the prepared Statistics; give either Statistics or arrays"
+        with pytest.raises(UsageError, match=text):
+            Statistics.of(Statistics(FEATURES, CODES), groups=CODES)
+
+
+def test_standardised_targets() -> None:
+    statistics = Statistics(FEATURES, TARGETS * [1, 100] + 5, task="regression")
+    found = statistics.standardised()
+    expected = (TARGETS - TARGETS.mean(axis=0)) / TARGETS.std(axis=0)
+    np.testing.assert_allclose(found.targets, expected, atol=1e-12)
+    plain = Statistics(FEATURES, expected, task="regression")
+    for field in ("target_totals", "target_squares", "target_sums", "scatter"):
+        np.testing.assert_allclose(getattr(found.moments(), field), getattr(plain.moments(), field), atol=1e-10)
+    assert found.spectrum() is statistics.spectrum()
+
+
 class TestOf:
     def test_prepared_statistics_pass(self) -> None:
         prepared = Statistics(FEATURES, TARGETS, task="regression")

@@ -10,11 +10,12 @@ from hubscout.scores._spec import (
     list_scores,
 )
 from hubscout.scores._spec import score as register_score
+from hubscout.scores._value import ScoreValue
 from hubscout.scores.disco import disco
 from hubscout.scores.discriminant import lda
 from hubscout.scores.emms import emms
 from hubscout.scores.etran import energy, etran
-from hubscout.scores.evaluate import RECOMMENDED_SCORE, ScoreValue, evaluate, score
+from hubscout.scores.evaluate import RECOMMENDED_SCORE, evaluate, score
 from hubscout.scores.gbc import gbc
 from hubscout.scores.h_score import h_score, h_score_shrunk
 from hubscout.scores.leep import leep, nce

@@ -58,7 +58,7 @@ def held_out_errors(
     """
     targets = statistics.targets - statistics.targets.mean(axis=0)
     products = statistics.target_coordinates(spectrum) * spectrum.singular_values[:, None]
-    folds = fold_codes(None, statistics.n_samples, n_folds, seed)
+    folds = fold_codes(None, statistics.n_samples, n_folds, seed, statistics.groups)
     terms = np.empty(statistics.n_samples)
     for fold in range(n_folds):
         held_out = np.flatnonzero(folds == fold)

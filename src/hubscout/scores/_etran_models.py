@@ -143,7 +143,7 @@ def held_out_posteriors(statistics: Statistics, variance: float, n_folds: int, s
     """Return each sample's posterior of its own class, with the class means of all folds but its own."""
     sums = centred_target_sums(statistics.moments(with_scatter=False))
     counts, codes = statistics.counts, statistics.codes
-    folds = fold_codes(codes, statistics.n_samples, n_folds, seed)
+    folds = fold_codes(codes, statistics.n_samples, n_folds, seed, statistics.groups)
     found = np.empty(statistics.n_samples)
     for fold in range(n_folds):
         rows, own = np.flatnonzero(folds == fold), 0.0 * sums

@@ -1,16 +1,17 @@
-"""What a score is: its facts in one record, its estimate, and the decorator that registers it."""
+"""What a score is: its facts in one record, and the decorator that registers it."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
-
-import numpy as np
+from typing import Any, Literal, TypeVar, get_args
 
 from hubscout._registry import Registry
-from hubscout._typing import FloatArray, TaskKind
+from hubscout._typing import TaskKind
+from hubscout.scores._estimate import Estimate as Estimate
+from hubscout.scores._estimate import NullReference as NullReference
+from hubscout.scores._sides import Estimates, null_of_classes, of_all_sides
 
 Need = Literal["features", "labels", "source_probs"]
 Invariance = Literal[
@@ -20,7 +21,7 @@ Invariance = Literal[
 # What each invariance promises; the property tests check every declared one, and `hubscout scores` prints them.
 INVARIANCES: dict[Invariance, str] = {
     "sample_order": "the order of the samples",
-    "label_names": "the names of the classes",
+    "label_names": "the names of the classes, or the order of several labels a sample",
     "rotation": "an orthogonal map of the features",
     "scale": "all features times one positive number",
     "translation": "one vector added to all samples",
@@ -29,59 +30,6 @@ INVARIANCES: dict[Invariance, str] = {
 }
 # Changes of the features alone: without meaning for a score that does not read them.
 FEATURE_INVARIANCES: frozenset[Invariance] = frozenset({"rotation", "scale", "translation", "constant_columns"})
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A score's value with what its uncertainty needs.
-
-    Parameters
-    ----------
-    value : float
-        Higher is better.
-    terms : callable, optional
-        Gives one number a sample, (n_samples,), whose mean is the value (to first order, where the score is not a
-        plain mean): their spread gives the standard error, and differences between two candidates on the same
-        samples are paired. Called only when uncertainty is asked for.
-    """
-
-    value: float
-    terms: Callable[[], FloatArray] | None = None
-
-    def standard_error(self) -> float | None:
-        """Return the standard deviation of the terms over the root of their number; None without terms."""
-        if self.terms is None:
-            return None
-        terms = self.terms()
-        return float(np.std(terms, ddof=1) / np.sqrt(len(terms)))
-
-
-@dataclass(frozen=True)
-class NullReference:
-    """What a score says when labels have nothing to do with features: its values under labels in random order.
-
-    Parameters
-    ----------
-    mean, standard_deviation : float
-        Of the score over all orders of the labels.
-    method : {"analytic", "permutation"}
-        Whether they follow from a formula, or from seeded draws.
-    """
-
-    mean: float
-    standard_deviation: float
-    method: Literal["analytic", "permutation"]
-
-    def z(self, value: float) -> float | None:
-        """Return how many standard deviations a value lies above the mean.
-
-        Zero where every order of the labels gives the value itself; None where they all give one other value.
-        """
-        distance = value - self.mean
-        rounding = 1e-9 * max(abs(value), abs(self.mean), 1e-300)
-        if self.standard_deviation > rounding:
-            return distance / self.standard_deviation
-        return 0.0 if abs(distance) <= 10 * rounding else None
 
 
 @dataclass(frozen=True)
@@ -101,7 +49,7 @@ class ScoreSpec:
     range : str
         The values it can take.
     tasks : tuple of str
-        Kinds of task it is defined for.
+        Kinds of task it is defined for by itself; `kinds` has those that follow too.
     needs : frozenset of str
         Among ``features``, ``labels``, ``source_probs``.
     invariances : frozenset of str
@@ -125,6 +73,8 @@ class ScoreSpec:
     null : callable, optional
         ``null(statistics, **options) -> NullReference or None``: mean and spread under labels in random order where
         a formula gives them; None, or no function, where they have to be drawn.
+    joined : tuple of str
+        Scores without labels that are added to its parts in detection.
     estimate : callable
         ``estimate(statistics, **options) -> Estimate``.
     function : callable
@@ -150,6 +100,21 @@ class ScoreSpec:
     is_deterministic: bool = True
     rewards_signal: bool = True
     null: Callable[..., NullReference | None] | None = None
+    joined: tuple[str, ...] = ()
+
+    def applies_to(self, kind: TaskKind) -> bool:
+        """Tell whether it has a value for a kind of task.
+
+        What is defined for classification takes the classes of words, points and boxes too, unless it reads the
+        probabilities of a source head, which has an answer for whole samples only.
+        """
+        follows = "classification" in self.tasks and "source_probs" not in self.needs
+        return kind in self.tasks or (follows and kind in ("detection", "token_classification", "segmentation"))
+
+    @property
+    def kinds(self) -> tuple[TaskKind, ...]:
+        """All kinds of task that it applies to."""
+        return tuple(kind for kind in get_args(TaskKind) if self.applies_to(kind))
 
     @property
     def null_method(self) -> str:
@@ -177,10 +142,12 @@ F = TypeVar("F", bound=Callable[..., float])
 
 def score(
     *,
-    estimate: Callable[..., Estimate],
+    estimate: Estimates,
     needs: tuple[Need, ...] = ("features", "labels"),
     tasks: tuple[TaskKind, ...] = ("classification",),
     invariances: tuple[Invariance, ...],
+    null: Callable[..., NullReference | None] | None = None,
+    joined: tuple[str, ...] = (),
     **facts: Any,
 ) -> Callable[[F], F]:
     """Register a public score function under its own name.
@@ -188,8 +155,9 @@ def score(
     Parameters
     ----------
     estimate : callable
-        ``estimate(statistics, **options) -> Estimate``; takes the same options as the decorated function.
-    needs, tasks, invariances : tuple of str
+        ``estimate(statistics, **options) -> Estimate``; takes the same options as the decorated function. Detection
+        is made of what it says of the other kinds of task.
+    needs, tasks, invariances, null, joined
         As in `ScoreSpec`.
     **facts
         The other fields of `ScoreSpec`.
@@ -204,21 +172,39 @@ def score(
     UsageError
         When a score of that name exists.
     """
+    reads_numbers = "regression" in tasks
+    whole, reference = estimate, null
+    if "labels" in needs:
+        whole = of_all_sides(estimate, reads_numbers=reads_numbers, joined=lambda: _joined(joined))
+        reference = None if null is None else null_of_classes(null, is_sum=reads_numbers or bool(joined))
 
     def register(function: F) -> F:
         spec = ScoreSpec(
             name=function.__name__,
-            estimate=estimate,
+            estimate=whole,
             function=function,
             needs=frozenset(needs),
             tasks=tasks,
             invariances=frozenset(invariances),
+            null=reference,
+            joined=joined,
             **facts,
         )
         REGISTRY.add(spec.name, spec)
         return function
 
     return register
+
+
+def _joined(names: tuple[str, ...]) -> dict[str, Estimates]:
+    """Return the estimates of some scores, each taking those of the options that it knows."""
+
+    def estimate(spec: ScoreSpec) -> Estimates:
+        return lambda statistics, **options: spec.estimate(
+            statistics, **{name: value for name, value in options.items() if name in spec.options}
+        )
+
+    return {name: estimate(REGISTRY[name]) for name in names}
 
 
 def get_spec(name: str) -> ScoreSpec:
@@ -239,7 +225,7 @@ def get_spec(name: str) -> ScoreSpec:
 
 
 def list_scores(task: TaskKind | None = None) -> list[str]:
-    """Return the names of all scores, or of those defined for one kind of task.
+    """Return the names of all scores, or of those that apply to one kind of task.
 
     Parameters
     ----------
@@ -252,4 +238,4 @@ def list_scores(task: TaskKind | None = None) -> list[str]:
     >>> list_scores("regression")
     ['disco', 'etran', 'energy', 'logme', 'knn', 'linear_probe', 'rankme', 'alpha_req', 'stable_rank']
     """
-    return [name for name in REGISTRY if task is None or task in REGISTRY[name].tasks]
+    return [name for name in REGISTRY if task is None or REGISTRY[name].applies_to(task)]

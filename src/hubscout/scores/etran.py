@@ -17,7 +17,7 @@ from hubscout.scores._etran_models import (
     true_posteriors,
     within_class_variance,
 )
-from hubscout.scores._spec import Estimate, score
+from hubscout.scores._spec import Estimate, get_spec, score
 from hubscout.stats import Statistics
 from hubscout.stats.folds import check_folds
 from hubscout.stats.namespace import namespace, to_numpy
@@ -101,6 +101,7 @@ def _energies(statistics: Statistics) -> Any:
 @score(
     estimate=_estimate,
     tasks=("classification", "regression"),
+    joined=("energy",),
     title="ETran",
     summary="Posterior of the true class under spherical Gaussian classes around the class means; for regression the "
     "error of least squares; each sample scored without itself.",
@@ -138,7 +139,7 @@ def etran(
     features : array of shape (n_samples, n_features), or Statistics
         Before the classifier head; of any array-API library.
     labels : array-like of shape (n_samples,), or (n_samples, n_targets) for regression
-        Labels of any kind.
+        Labels of any kind; for detection a pair of classes and boxes.
     compat : {"authors"}, optional
         The authors' program: no variance (s = 1), class means with the sample that is scored; for regression plain
         residuals without centring, -mean((U U^T y - y)^2).
@@ -147,8 +148,9 @@ def etran(
         to all samples but one.
     seed : int, default=0
         Of the folds.
-    task : {"classification", "regression"}, default="classification"
-        What the labels are.
+    task : {"classification", "regression", "detection", "token_classification", "segmentation"}
+        What the labels are; classification by default. In detection the value is the sum of three parts: the posterior
+        of box classes, minus the error of box coordinates, and the `energy` of the features.
 
     Returns
     -------
@@ -195,13 +197,14 @@ def etran(
     >>> etran(apart, labels) > 0.99 > etran(mixed, labels)
     True
     """
-    return _estimate(Statistics.of(features, labels, task=task), compat=compat, cross_fit=cross_fit, seed=seed).value
+    statistics = Statistics.of(features, labels, task=task)
+    return get_spec("etran").estimate(statistics, compat=compat, cross_fit=cross_fit, seed=seed).value
 
 
 @score(
     estimate=_estimate_energy,
     needs=("features",),
-    tasks=("classification", "regression"),
+    tasks=("classification", "multilabel", "regression"),
     title="Energy",
     summary="Mean over the samples of the log-sum-exp of the features: minus their free energy.",
     formula="mean_i ln sum_d exp(f_id)",

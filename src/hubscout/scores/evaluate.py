@@ -5,54 +5,22 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
-from hubscout._typing import FloatArray, TaskKind
+from hubscout._typing import TaskKind
 from hubscout._validation import check_positive_int
 from hubscout.errors import HubscoutError, UsageError
-from hubscout.scores._spec import NullReference, ScoreSpec, get_spec, list_scores
+from hubscout.scores._spec import ScoreSpec, get_spec, list_scores
+from hubscout.scores._value import ScoreValue
 from hubscout.scores.null import null_references
 from hubscout.stats import Statistics
 
 # Sound for any width and scale of features, and among the best in agreement with fine-tuned accuracies where those are
 # at hand: 17 image encoders on three data sets, and audio encoders on six tasks.
 RECOMMENDED_SCORE = "logme"
-
-
-@dataclass(frozen=True)
-class ScoreValue:
-    """What one score says of one candidate.
-
-    Parameters
-    ----------
-    value : float or None
-        Higher is better; None when there is no value.
-    standard_error : float or None
-        Of the value over samples of the task; None when unknown.
-    reason : str or None
-        Why there is no value, in one sentence.
-    seconds : float
-        Time this score took beyond what scores before it had computed.
-    terms : ndarray of shape (n_samples,), or None
-        One number a sample with the value as mean, for paired comparisons.
-    null : NullReference or None
-        The value under labels in random order, when that was asked for and the score reads labels.
-    """
-
-    value: float | None
-    standard_error: float | None = None
-    reason: str | None = None
-    seconds: float = 0.0
-    terms: FloatArray | None = None
-    null: NullReference | None = None
-
-    @property
-    def z(self) -> float | None:
-        """Standard deviations of the null reference that the value lies above its mean."""
-        return None if self.value is None or self.null is None else self.null.z(self.value)
 
 
 def evaluate(
@@ -62,6 +30,7 @@ def evaluate(
     *,
     source_probs: Any = None,
     task: TaskKind = "classification",
+    groups: Any = None,
     seed: int = 0,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     standard_errors: bool = True,
@@ -74,14 +43,18 @@ def evaluate(
     ----------
     features : array of shape (n_samples, n_features), or Statistics
         Before the classifier head; of any array-API library.
-    labels : array-like of shape (n_samples,), or (n_samples, n_targets) for regression
-        Labels of any kind.
+    labels : array-like
+        Labels of any kind, as `hubscout.stats.Statistics` takes them for the task.
     scores : iterable of str, or "all"
         Names of scores; "all" for those that the task and the given arrays and options allow.
     source_probs : array of shape (n_samples, n_source_classes), optional
         Probabilities of the source model's own head.
-    task : {"classification", "regression"}, default="classification"
-        What the labels are.
+    task : {"classification", "multilabel", "regression", "detection", "token_classification", "segmentation"}
+        What the labels are; classification by default.
+    groups : array-like of shape (n_samples,), optional
+        Which image or text each sample is from. Standard errors are then those of groups, cross-fitting keeps groups
+        whole, and k-NN takes neighbours from other groups. Null references put labels in random order sample by
+        sample all the same: their spread is that of independent samples.
     seed : int, default=0
         For scores that draw, and for the null references.
     options : mapping of str to mapping, optional
@@ -115,7 +88,7 @@ def evaluate(
     'source_probs must be given: this score compares the source head with the labels'
     """
     check_positive_int("seed", seed, minimum=0)
-    statistics = Statistics.of(features, labels, task=task, source_probs=source_probs)
+    statistics = Statistics.of(features, labels, task=task, source_probs=source_probs, groups=groups)
     check_positive_int("null_draws", null_draws, minimum=0)
     if null_draws == 1:
         msg = "null_draws must be 0 or at least 2, got 1; one draw has no spread"
@@ -147,6 +120,7 @@ def score(
     task: TaskKind = "classification",
     *,
     seed: int = 0,
+    groups: Any = None,
 ) -> dict[str, float]:
     """Compute several scores on shared statistics.
 
@@ -154,16 +128,18 @@ def score(
     ----------
     features : array of shape (n_samples, n_features), or Statistics
         Before the classifier head; of any array-API library.
-    labels : array-like of shape (n_samples,), or (n_samples, n_targets) for regression
-        Labels of any kind.
+    labels : array-like
+        Labels of any kind, as `hubscout.stats.Statistics` takes them for the task.
     scores : iterable of str, or "all"
         Names of scores; "all" for those that the task and the given arrays allow.
     source_probs : array of shape (n_samples, n_source_classes), optional
         Probabilities of the source model's own head.
-    task : {"classification", "regression"}, default="classification"
-        What the labels are.
+    task : {"classification", "multilabel", "regression", "detection", "token_classification", "segmentation"}
+        What the labels are; classification by default.
     seed : int, default=0
         For scores that draw.
+    groups : array-like of shape (n_samples,), optional
+        Which image or text each sample is from, as for `hubscout.scores.evaluate`.
 
     Returns
     -------
@@ -187,7 +163,8 @@ def score(
     >>> sorted(hubscout.score(features, labels, scores=["disco", "knn"]))
     ['disco', 'knn']
     """
-    found = evaluate(features, labels, scores, source_probs=source_probs, task=task, seed=seed, standard_errors=False)
+    given: dict[str, Any] = {"source_probs": source_probs, "task": task, "groups": groups}
+    found = evaluate(features, labels, scores, **given, seed=seed, standard_errors=False)
     for name, result in found.items():
         if result.value is None and isinstance(scores, str) and scores == "all":
             msg = f"score {name!r} has no value and is left out: {result.reason}"
@@ -235,7 +212,7 @@ def _check_options(spec: ScoreSpec, given: Mapping[str, Any]) -> None:
 def _one(spec: ScoreSpec, statistics: Statistics, options: dict[str, Any], standard_errors: bool) -> ScoreValue:
     start = time.perf_counter()
     try:
-        if statistics.task not in spec.tasks:
+        if not spec.applies_to(statistics.task):
             msg = f"it is defined for {' and '.join(spec.tasks)}, not for {statistics.task}"
             raise UsageError(msg)
         for need, array in (("source_probs", statistics.source_probs), ("features", statistics.features)):
@@ -250,14 +227,13 @@ def _one(spec: ScoreSpec, statistics: Statistics, options: dict[str, Any], stand
                 )
                 raise UsageError(msg)
         estimate = spec.estimate(statistics, **options)
-        terms = estimate.terms() if standard_errors and estimate.terms is not None else None
+        if not np.isfinite(estimate.value):
+            reason = f"the value is {estimate.value}: numbers too large or too small for this formula"
+            return ScoreValue(None, reason=reason, seconds=time.perf_counter() - start)
+        found = ScoreValue.of(estimate, statistics.groups) if standard_errors else ScoreValue.bare(estimate)
     except HubscoutError as error:
         return ScoreValue(None, reason=str(error), seconds=time.perf_counter() - start)
-    if not np.isfinite(estimate.value):
-        reason = f"the value is {estimate.value}: numbers too large or too small for this formula"
-        return ScoreValue(None, reason=reason, seconds=time.perf_counter() - start)
-    error_of_mean = None if terms is None else float(np.std(terms, ddof=1) / np.sqrt(len(terms)))
-    return ScoreValue(estimate.value, error_of_mean, None, time.perf_counter() - start, terms)
+    return replace(found, seconds=time.perf_counter() - start)
 
 
 _COMPARED = {"source_probs": "the source head", "features": "features"}

@@ -39,7 +39,9 @@ def _estimate(
     if leading.spectrum.n_components == 0:
         # Features without any spread put all classes in one place.
         return Estimate(-float(statistics.n_targets * (statistics.n_targets - 1)))
-    folds = np.zeros_like(codes) if n_folds is None else fold_codes(codes, len(codes), n_folds, seed)
+    folds = np.zeros_like(codes)
+    if n_folds is not None:
+        folds = fold_codes(codes, len(codes), n_folds, seed, statistics.groups)
     sums = fold_moments(statistics, leading, covariance, folds, n_folds or 1)
     classes = class_moments(statistics, leading, covariance, sums)
     total = (full_affinity if covariance == "full" else affinity)(classes, None if n_folds is None else sums)

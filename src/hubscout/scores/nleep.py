@@ -143,7 +143,7 @@ def _held_out(
     statistics: Statistics, posteriors: _Posteriors, joint: FloatArray, n_folds: int, seed: int
 ) -> FloatArray:
     """Return each sample's log-likelihood under the table of the other folds."""
-    codes = fold_codes(statistics.codes, statistics.n_samples, n_folds, seed)
+    codes = fold_codes(statistics.codes, statistics.n_samples, n_folds, seed, statistics.groups)
     terms = np.empty(statistics.n_samples)
     for fold in range(n_folds):
         rows = np.flatnonzero(codes == fold)

@@ -67,7 +67,7 @@ def _decay(eigenvalues: FloatArray, first: int) -> float:
 
 _COMMON: dict[str, Any] = {
     "needs": ("features",),
-    "tasks": ("classification", "regression"),
+    "tasks": ("classification", "multilabel", "regression"),
     "cost": "N D^2 + D^3",
     "spectrum": "whole",
 }

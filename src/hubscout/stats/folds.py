@@ -84,7 +84,9 @@ def check_folds(cross_fit: int | None, n_samples: int, *, compat: str | None = N
     return cross_fit
 
 
-def fold_codes(classes: IntArray | None, n_samples: int, n_folds: int, seed: int) -> IntArray:
+def fold_codes(
+    classes: IntArray | None, n_samples: int, n_folds: int, seed: int, groups: IntArray | None = None
+) -> IntArray:
     """Deal the samples out to folds of nearly equal size, each class spread evenly.
 
     Parameters
@@ -93,17 +95,53 @@ def fold_codes(classes: IntArray | None, n_samples: int, n_folds: int, seed: int
         Class codes; None to deal without regard to labels.
     n_samples, n_folds : int
     seed : int
+    groups : ndarray of shape (n_samples,), int codes, or None
+        Samples of one group go to one fold, so that sizes and classes are only about even.
 
     Returns
     -------
     folds : ndarray of shape (n_samples,), int
         From 0 to n_folds - 1.
+
+    Raises
+    ------
+    UsageError
+        When there are fewer groups than folds.
     """
+    if groups is not None:
+        return _deal_groups(classes, groups, n_folds, seed)
     shuffled = np.random.default_rng(seed).permutation(n_samples)
     order = shuffled if classes is None else shuffled[np.argsort(classes[shuffled], kind="stable")]
     folds = np.empty(n_samples, dtype=np.intp)
     folds[order] = np.arange(n_samples) % n_folds
     return folds
+
+
+def _deal_groups(classes: IntArray | None, groups: IntArray, n_folds: int, seed: int) -> IntArray:
+    """Deal whole groups out, by their most frequent class and from the largest to the smallest."""
+    sizes = np.bincount(groups)
+    if n_folds > len(sizes):
+        msg = f"cross_fit must be at most the number of groups, {len(sizes)}, got {n_folds}; ask for fewer folds"
+        raise UsageError(msg)
+    shuffled = np.random.default_rng(seed).permutation(len(sizes))
+    keys = -sizes if classes is None else np.stack([-sizes, _most_frequent(classes, groups)])
+    order = shuffled[np.lexsort(np.atleast_2d(keys)[:, shuffled])]
+    # There and back again: the fold that got the largest of one round gets the smallest of the next.
+    turn = np.concatenate([np.arange(n_folds), np.arange(n_folds)[::-1]])
+    folds = np.empty(len(sizes), dtype=np.intp)
+    folds[order] = turn[np.arange(len(sizes)) % (2 * n_folds)]
+    return folds[groups]
+
+
+def _most_frequent(classes: IntArray, groups: IntArray) -> IntArray:
+    """Return the class that most samples of each group have, the first of several, (n_groups,)."""
+    n_classes = int(classes.max()) + 1
+    pairs, counts = np.unique(groups.astype(np.int64) * n_classes + classes, return_counts=True)
+    own, code = pairs // n_classes, pairs % n_classes
+    order = np.lexsort((code, -counts, own))
+    first = np.searchsorted(own[order], np.arange(int(groups.max()) + 1))
+    found: IntArray = code[order][first]
+    return found
 
 
 def trainings(statistics: Statistics, spectrum: Spectrum, n_folds: int, seed: int) -> Iterator[Training]:
@@ -125,7 +163,7 @@ def trainings(statistics: Statistics, spectrum: Spectrum, n_folds: int, seed: in
     Training
     """
     codes, counts = statistics.codes, statistics.counts
-    folds = fold_codes(codes, statistics.n_samples, n_folds, seed)
+    folds = fold_codes(codes, statistics.n_samples, n_folds, seed, statistics.groups)
     sums = statistics.class_coordinates(spectrum) * counts[:, None]
     total = np.diag(spectrum.singular_values**2)
     for fold in range(n_folds):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hubscout._typing import IntArray
 from hubscout.stats.chunks import CHUNK_BYTES
 from hubscout.stats.statistics import Statistics
 
@@ -22,16 +23,32 @@ def permuted(statistics: Statistics, n_draws: int, seed: int, *, with_sums: bool
     with_sums : bool, default=True
         Whether class sums of the features are wanted: then many draws share each pass over them.
 
+    Notes
+    -----
+    Orders are of single samples, whatever their groups.
+
     Yields
     ------
     Statistics
     """
     rng = np.random.default_rng(seed)
-    bytes_a_draw = 8 * (statistics.n_targets * statistics.n_features + statistics.n_samples)
+    n_sums = statistics.n_targets + (4 if statistics.parts else 0)
+    bytes_a_draw = 8 * (n_sums * statistics.n_features + statistics.n_samples)
     step = max(1, CHUNK_BYTES // bytes_a_draw)
+    with_sums = with_sums and statistics.features is not None
     for start in range(0, n_draws, step):
-        size = min(step, n_draws - start)
-        drawn = [statistics.targets[rng.permutation(statistics.n_samples)] for _ in range(size)]
-        sums = statistics.target_sums(drawn) if with_sums and statistics.features is not None else [None] * len(drawn)
-        for targets, own in zip(drawn, sums, strict=True):
-            yield statistics.relabelled(targets, own)
+        orders = [rng.permutation(statistics.n_samples) for _ in range(min(step, n_draws - start))]
+        yield from _reordered(statistics, orders, with_sums=with_sums)
+
+
+def _reordered(statistics: Statistics, orders: list[IntArray], *, with_sums: bool) -> Iterator[Statistics]:
+    """Walk over statistics with labels in given orders; class and box of a detection stay together."""
+    if statistics.parts:
+        walks = [_reordered(part, orders, with_sums=with_sums) for part in statistics.parts.values()]
+        for drawn in zip(*walks, strict=True):
+            yield statistics.with_parts(dict(zip(statistics.parts, drawn, strict=True)))
+        return
+    targets = [statistics.targets[order] for order in orders]
+    sums = statistics.target_sums(targets) if with_sums else [None] * len(targets)
+    for own, known in zip(targets, sums, strict=True):
+        yield statistics.relabelled(own, known)

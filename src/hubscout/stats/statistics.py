@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -34,19 +34,28 @@ class Statistics(Labelled, Passes):
     ----------
     features : array of shape (n_samples, n_features)
         Of NumPy or any array-API library; may be a read-only memory map. Never written to.
-    labels : array-like of shape (n_samples,), or (n_samples, n_targets) for regression, or None
-        Class labels of any kind, or numbers for regression. None where a score needs no labels.
-    task : {"classification", "regression"}, default="classification"
-        What the labels are.
+    labels : array-like, or None
+        By the task: class labels of any kind, (n_samples,), also for words and points; 0 and 1 for several labels a
+        sample, (n_samples, n_labels); numbers for regression, (n_samples,) or (n_samples, n_targets); for detection a
+        pair of classes (n_boxes,) and boxes (n_boxes, 4), or a table (n_boxes, 5) of both. None where a score needs
+        no labels.
+    task : {"classification", "multilabel", "regression", "detection", "token_classification", "segmentation"}
+        What the labels are; classification by default. The samples of the last three are boxes, words and points.
     source_probs : array of shape (n_samples, n_source_classes), or None
         Probabilities of the source model's own head.
+    groups : array-like of shape (n_samples,), or None
+        Which image or text each sample is from: samples of one group depend on each other, so that standard errors
+        count groups, folds keep them whole, and neighbours come from other groups.
 
     Attributes
     ----------
     n_samples, n_features : int
     classes : ndarray of shape (n_classes,)
-        The sorted class labels; empty for regression.
+        The sorted class labels; empty for regression and several labels a sample.
     targets : ndarray of shape (n_samples,), int codes, or (n_samples, n_targets), float64
+    groups : ndarray of shape (n_samples,), int codes, or None
+    parts : dict of str to Statistics
+        The two sides of a detection task, ``classes`` and ``boxes``; empty for all others.
 
     Raises
     ------
@@ -72,8 +81,9 @@ class Statistics(Labelled, Passes):
         *,
         task: TaskKind = "classification",
         source_probs: Any = None,
+        groups: Any = None,
     ) -> None:
-        validation.check_choice("task", task, ("classification", "regression"))
+        validation.check_choice("task", task, get_args(TaskKind))
         self.task: TaskKind = task
         self._read_features(None if features is None else validation.check_features(features))
         self.source_probs: Array = None if source_probs is None else validation.check_source_probs(source_probs)
@@ -86,9 +96,10 @@ class Statistics(Labelled, Passes):
         if self.source_probs is not None:
             validation.check_length("source_probs", self.source_probs.shape[0], self.n_samples)
         self._read_labels(labels)
+        self._read_groups(groups)
+        self._given_parts: dict[str, Statistics] | None = None
         self._moments: dict[tuple[bool, bool], Moments] = {}
         self._spectra: dict[bool, Spectrum] = {}
-        self._given_sums: TargetSums | None = None
         self._original: Statistics | None = None  # with the labels as given, when these are others
 
     @classmethod
@@ -99,10 +110,14 @@ class Statistics(Labelled, Passes):
         *,
         task: TaskKind = "classification",
         source_probs: Any = None,
+        groups: Any = None,
     ) -> Statistics:
         """Return prepared statistics as they are, and make them from arrays otherwise."""
         if not isinstance(features, Statistics):
-            return cls(features, labels, task=task, source_probs=source_probs)
+            return cls(features, labels, task=task, source_probs=source_probs, groups=groups)
+        if groups is not None:
+            msg = "groups belong to the prepared Statistics; give either Statistics or arrays"
+            raise UsageError(msg)
         if labels is not None or source_probs is not None:
             msg = "labels and source_probs belong to the prepared Statistics; give either Statistics or arrays"
             raise UsageError(msg)
@@ -128,6 +143,8 @@ class Statistics(Labelled, Passes):
                 return self._moments[key]
         if self._original is not None:
             shared = self._original.moments(with_scatter=with_scatter, single=single)
+            if self._targets is self._original._targets:  # the classes of a detection task
+                return shared
             self._moments[with_scatter, single] = shared.with_targets(self._own_target_sums())
             return self._moments[with_scatter, single]
         moments = Moments(self.n_targets, with_scatter)
@@ -193,7 +210,7 @@ class Statistics(Labelled, Passes):
 
         B is the one-hot matrix for classification. With centred features, B is centred by the same stroke.
         """
-        self._require_labels()
+        self.require_labels()
         moments = self.moments(with_scatter=False)
         sums = centred_target_sums(moments) if spectrum.is_centred else moments.target_sums
         xp = namespace(spectrum.right_vectors)
@@ -217,15 +234,44 @@ class Statistics(Labelled, Passes):
             Those of the new targets, when they are known; otherwise one pass finds them.
         """
         other = copy(self)
-        other._targets, other._moments, other._given_sums = targets, {}, sums
-        other._remembered_of_labels = {}
+        other._targets, other._moments, other._given_parts = targets, {}, None
+        other._remembered_of_labels = {} if sums is None else {"target sums": sums}
         other._original = self._original or self
         return other
 
+    def standardised(self) -> Statistics:
+        """Return the same features with regression targets of mean 0 and variance 1."""
+        targets, moments = self.targets, self.moments(with_scatter=False)
+        scale = targets.std(axis=0)
+        sums = centred_target_sums(moments) / like(scale, moments.mean)[:, None]
+        own = TargetSums(np.zeros(len(scale)), np.full(len(scale), float(self.n_samples)), sums)
+        return self.relabelled((targets - targets.mean(axis=0)) / scale, own)
+
+    @property
+    def parts(self) -> dict[str, Statistics]:
+        """The sides of a detection task: a classification, unless there is one class, and a regression."""
+        if self._given_parts is not None or self._targets is None or self._boxes is None:
+            return self._given_parts or {}
+        # Made anew each time: parts that their whole held on to would keep the features in memory in a circle.
+        found = {"classes": self._part("classification", self._targets)} if len(self.classes) > 1 else {}
+        return {**found, "boxes": self._part("regression", self._boxes)}
+
+    def _part(self, task: TaskKind, targets: npt.NDArray[Any]) -> Statistics:
+        part = self.relabelled(targets)
+        part.task, part._boxes = task, None
+        part.classes = self.classes if task == "classification" else np.empty(0)
+        part._remembered_of_labels = self.remember(("part", task), dict, of_labels=True)
+        return part
+
+    def with_parts(self, parts: dict[str, Statistics]) -> Statistics:
+        """Return a detection task with other parts, such as its own in another order."""
+        other = self.relabelled(parts["classes"].targets if "classes" in parts else np.zeros(self.n_samples, np.intp))
+        other._given_parts, other._boxes = parts, parts["boxes"].targets
+        return other
+
     def _own_target_sums(self) -> TargetSums:
-        if self._given_sums is None:
-            self._given_sums = self.target_sums([self.targets])[0]
-        return self._given_sums
+        targets: Any = self._targets
+        return self.remember("target sums", lambda: self.target_sums([targets])[0], of_labels=True)
 
     def target_sums(self, labellings: list[npt.NDArray[Any]]) -> list[TargetSums]:
         """Return what the features sum to under several labellings, in one pass."""
@@ -240,7 +286,10 @@ class Statistics(Labelled, Passes):
 
     def take(self, rows: IntArray) -> Statistics:
         """Return the statistics of some of the samples, which are copied."""
-        targets = self.targets[rows]
-        labels = self.classes[targets] if targets.ndim == 1 else targets
+        self.require_labels()
+        targets: Any = self._targets
+        labels = self.classes[targets[rows]] if targets.ndim == 1 else targets[rows]
         chosen = namespace(self.features).take(self.features, like(rows, self.features), axis=0)
-        return Statistics(chosen, labels, task=self.task)
+        given = labels if self._boxes is None else (labels, self._boxes[rows])
+        groups = None if self.groups is None else self.groups[rows]
+        return Statistics(chosen, given, task=self.task, groups=groups)
