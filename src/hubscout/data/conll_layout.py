@@ -181,8 +181,8 @@ def read_sentences(lines: Iterable[str], layout: Layout, tag: int) -> Iterator[S
     Notes
     -----
     In CoNLL-U, ranges of words (``1-2``) and words that are not in the text (``1.1``) are passed over. Elsewhere a line
-    that begins with ``#`` is a remark where it stands before the first word of a sentence and either sentences begin so as a
-    rule, or words are numbered, or it has another number of columns than they; ``#`` is a word otherwise.
+    that begins with ``#`` is a remark where it stands before the first word of a sentence and either sentences begin so
+    as a rule, or words are numbered, or it has another number of columns than they; ``#`` is a word otherwise.
     """
     open_sentence = _OpenSentence(layout, tag)
     for number, line in enumerate(lines, start=1):
