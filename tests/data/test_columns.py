@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from hubscout.data.columns import ColumnFacts, ColumnRequest, Columns, choose_columns, describe_column
+from hubscout.data.column_facts import ColumnFacts
+from hubscout.data.columns import ColumnRequest, Columns, choose_columns, split_names
 from hubscout.errors import UsageError
 
 
@@ -18,26 +19,6 @@ def refusal(columns: list[ColumnFacts], **request: str) -> str:
     with pytest.raises(UsageError) as caught:
         choose(columns, **request)
     return str(caught.value)
-
-
-class TestDescribeColumn:
-    @pytest.mark.parametrize(
-        ("values", "content"),
-        [
-            (["good", "bad"], "text"),
-            (["1", "2.5", ""], "number"),
-            ([1, 2.5, None], "number"),
-            (["a.png", "b/c.JPEG", "odd"], "path"),
-            (["a.png", "x", "y"], "text"),
-            ([b"x"], "other"),
-            ([{"bytes": b""}], "other"),
-            ([["a"]], "other"),
-            (["a", 1], "text"),
-            ([], "number"),
-        ],
-    )
-    def test_content(self, values: list[object], content: str) -> None:
-        assert describe_column("c", values) == ColumnFacts("c", content)
 
 
 class TestGuesses:
@@ -143,3 +124,113 @@ class TestRefusals:
         assert refusal(facts(a="text", b="path"), text="a", label="a") == (
             "the samples and the labels of 'x.csv' must be different columns, got 'a' for both"
         )
+
+
+class TestPairs:
+    @pytest.mark.parametrize(
+        ("first", "second"), [("premise", "hypothesis"), ("sentence1", "sentence2"), ("Query", "Passage")]
+    )
+    def test_known_pairs(self, first: str, second: str) -> None:
+        chosen = choose([*facts(idx="number"), *facts(**{second: "text", first: "text"}), *facts(label="label")])
+        assert (chosen.samples, chosen.label, chosen.modality) == ((first, second), "label", "text")
+        assert chosen.wanted == [first, second, "label"]
+        assert chosen.notes == (f"columns guessed: pair {first!r} and {second!r}, label 'label'",)
+
+    def test_a_pair_whose_names_are_both_those_of_texts(self) -> None:
+        chosen = choose(facts(question="text", sentence="text", label="label", idx="number"))
+        assert chosen.samples == ("question", "sentence")
+
+    def test_half_a_pair_is_none(self) -> None:
+        chosen = choose(facts(premise="text", label="label"))
+        assert (chosen.samples, chosen.pair) == (("premise",), None)
+
+    def test_a_named_text_is_alone(self) -> None:
+        columns = facts(premise="text", hypothesis="text", label="label")
+        assert choose(columns, text="premise").samples == ("premise",)
+        assert choose(columns, text="hypothesis", pair="premise", label="label") == Columns(
+            "hypothesis", "label", "text", None, (), "premise"
+        )
+
+    def test_the_partner_of_a_named_column(self) -> None:
+        columns = facts(title="text", premise="text", hypothesis="text", label="label")
+        chosen = choose(columns, pair="hypothesis")
+        assert (chosen.samples, chosen.notes) == (
+            ("premise", "hypothesis"), ("columns guessed: text 'premise', label 'label'",),
+        )  # fmt: skip
+        assert choose(facts(text="text", other="text", y="number"), pair="other").samples == ("text", "other")
+
+    def test_images_are_no_pair(self) -> None:
+        assert choose(facts(photo="image", premise="text", hypothesis="text", label="label")).sample == "photo"
+        assert choose(facts(file_name="path", text1="text", text2="text", label="label")).sample == "file_name"
+
+    def test_numbers_are_no_texts(self) -> None:
+        assert choose(facts(text="text", text1="number", text2="number", label="label")).samples == ("text",)
+
+    def test_a_rival(self) -> None:
+        assert refusal(facts(premise="text", hypothesis="text", text="text", label="label")) == (
+            "the columns with the samples of 'x.csv' must be the only ones that fit, but the pair 'premise' and "
+            "'hypothesis', 'text' fit; name them with text_column (--text-column) and, for pairs of texts, pair_column "
+            "(--pair-column)"
+        )
+        two = facts(premise="text", hypothesis="text", text1="text", text2="text", label="label")
+        assert "but the pair 'premise' and 'hypothesis', the pair 'text1' and 'text2' fit;" in refusal(two)
+
+    def test_the_same_column_twice(self) -> None:
+        assert refusal(facts(a="text", b="text"), text="a", pair="a", label="b") == (
+            "the two texts of 'x.csv' must be different columns, got 'a' for both"
+        )
+        assert refusal(facts(a="text", b="text"), text="a", pair="b", label="b") == (
+            "the samples and the labels of 'x.csv' must be different columns, got 'b' for both"
+        )
+
+    def test_absent(self) -> None:
+        assert refusal(facts(a="text", y="number"), text="a", pair="b") == (
+            "pair_column (--pair-column) must name a column of 'x.csv', got 'b'; its columns are 'a', 'y'"
+        )
+
+    def test_a_pair_of_images(self) -> None:
+        assert refusal(facts(a="path", b="text"), image="a", pair="b") == (
+            "give one of pair_column (--pair-column) and image_column (--image-column), got both 'b' and 'a'"
+        )
+
+    def test_a_request_of_a_pair_is_not_empty(self) -> None:
+        assert not ColumnRequest(pair="b").is_empty()
+        assert ColumnRequest().is_empty()
+
+
+class TestSeveralLabels:
+    COLUMNS = tuple(ColumnFacts(name, "number") for name in ("x", "y", "y,z", "z"))
+
+    @pytest.mark.parametrize(
+        ("given", "labels"),
+        [
+            ("x", ("x",)),
+            ("x,y", ("x", "y")),
+            (" x , z ", ("x", "z")),
+            ("y,z", ("y,z",)),
+            ("x,y,z", ("x", "y,z")),
+            ("z,y", ("z", "y")),
+        ],
+    )
+    def test_names(self, given: str, labels: tuple[str, ...]) -> None:
+        chosen = choose([*facts(text="text"), *self.COLUMNS], label=given)
+        assert (chosen.label, chosen.labels) == (labels[0], labels)
+        assert chosen.wanted == ["text", *labels]
+
+    def test_parts_that_are_no_column(self) -> None:
+        assert split_names("x,why,", ["x"]) == ("x", "why")
+        assert split_names("", ["x"]) == ()
+        assert split_names(" ", [""]) == ("",)
+        assert "must name a column of 'x.csv', got 'why'; its columns" in refusal(facts(x="number"), label="x,why")
+        assert "must name a column of 'x.csv', got ''; its columns" in refusal(facts(x="number"), label="")
+        assert "must name a column of 'x.csv', got ''; its columns" in refusal(facts(x="number"), label="x,,y")
+
+    def test_twice(self) -> None:
+        assert refusal(facts(text="text", x="number"), label="x,x") == (
+            "label_column (--label-column) must name each column of 'x.csv' once, got 'x' twice"
+        )
+
+    def test_lists_are_labels_where_nothing_else_is(self) -> None:
+        assert choose(facts(text="text", genres="list")).label == "genres"
+        assert choose(facts(text="text", stars="number", genres="list")).label == "stars"
+        assert choose(facts(text="text", stars="number", labels="list")).label == "labels"

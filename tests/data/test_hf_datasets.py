@@ -13,7 +13,8 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Va
 
 from hubscout.data import hf_datasets
 from hubscout.data.columns import ColumnRequest
-from hubscout.data.hf_datasets import DatasetImages, hub_target, is_saved_dataset, saved_target
+from hubscout.data.hf_datasets import hub_target, is_saved_dataset, saved_target
+from hubscout.data.hf_images import DatasetImages
 from hubscout.data.sampling import draw_probe
 from hubscout.data.splits import TEST_NOTE
 from hubscout.data.task import RowProblem, Target
@@ -94,13 +95,11 @@ class TestSavedTexts:
 
     def test_labels_that_are_lists(self, save: Callable[..., Path]) -> None:
         features = Features({"text": Value("string"), "label": List(ClassLabel(names=["a", "b"]))})
-        path = save(Dataset.from_dict({"text": ["a", "b"], "label": [[0], [1]]}, features=features))
-        with pytest.raises(DataError) as caught:
-            read(path)
-        assert str(caught.value) == (
-            "the labels of the data set 'saved' must be one value a sample, got a list; "
-            "give a column with one class or one number a row"
-        )
+        rows = {"text": ["t", "u", "v", "w"], "label": [[0], [1, 0], [], None]}
+        target = read(save(Dataset.from_dict(rows, features=features)))
+        assert (target.task.kind, target.task.label_names) == ("multilabel", ("a", "b"))
+        assert target.labels.tolist() == [[1, 0], [1, 1], [0, 0]]
+        assert target.problems == (RowProblem("row 4", "label is missing"),)
 
 
 class TestSavedImages:

@@ -1,60 +1,16 @@
-"""Which column holds the samples and which the labels: given by name, or guessed when only one fits."""
+"""Which columns hold the samples and which the labels: given by name, or guessed when only one choice fits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
-from hubscout.data.images import IMAGE_SUFFIXES
+from hubscout.data.column_facts import ColumnFacts
+from hubscout.data.column_guesses import guess_first, guess_label, guess_pair, guess_sample, listed, looks_like_image
 from hubscout.errors import UsageError
 
-Content: TypeAlias = Literal["text", "path", "image", "label", "number", "other"]
-
-TEXT_NAMES = (
-    "text",
-    "sentence",
-    "review",
-    "content",
-    "document",
-    "comment",
-    "tweet",
-    "utterance",
-    "question",
-)
-IMAGE_NAMES = (
-    "image",
-    "image_path",
-    "img",
-    "img_path",
-    "file_name",
-    "filename",
-    "filepath",
-    "file_path",
-    "path",
-    "file",
-)
-LABEL_NAMES = ("label", "labels", "target", "class", "class_name", "category", "y")
-# Columns that number the rows; they are nobody's label unless named.
-_INDEX_NAMES = ("", "unnamed: 0", "id", "idx", "index")
 _SPLIT_NAME = "split"
-
-
-@dataclass(frozen=True)
-class ColumnFacts:
-    """What is known of one column before all of it is read.
-
-    Parameters
-    ----------
-    name : str
-        Its name. Untrusted text.
-    content : {"text", "path", "image", "label", "number", "other"}
-        ``path`` for strings that end like image files, ``image`` for columns typed as images, ``label`` for
-        columns typed as classes, ``other`` for lists, structures and bytes.
-    """
-
-    name: str
-    content: Content
 
 
 @dataclass(frozen=True)
@@ -64,13 +20,17 @@ class Columns:
     Parameters
     ----------
     sample, label : str
-        Their names.
+        Their names; of several label columns the first.
     modality : {"image", "text"}
         What the sample column holds.
     split : str or None
         The column that names the split of each row.
     notes : tuple of str
         What was guessed.
+    pair : str or None
+        The column of the second texts, where samples are pairs.
+    other_labels : tuple of str
+        The label columns after the first.
     """
 
     sample: str
@@ -78,11 +38,23 @@ class Columns:
     modality: Literal["image", "text"]
     split: str | None = None
     notes: tuple[str, ...] = ()
+    pair: str | None = None
+    other_labels: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All label columns."""
+        return self.label, *self.other_labels
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """The column of the samples, or both of pairs."""
+        return (self.sample,) if self.pair is None else (self.sample, self.pair)
 
     @property
     def wanted(self) -> list[str]:
         """The columns that have to be read."""
-        return [name for name in (self.sample, self.label, self.split) if name is not None]
+        return [*self.samples, *self.labels, *(() if self.split is None else (self.split,))]
 
 
 @dataclass(frozen=True)
@@ -92,43 +64,19 @@ class ColumnRequest:
     Parameters
     ----------
     text, image, label : str or None
-        Names of columns.
+        Names of columns; that of the labels may be several names, separated by commas.
+    pair : str or None
+        The column of the second texts, where samples are pairs.
     """
 
     text: str | None = None
     image: str | None = None
     label: str | None = None
+    pair: str | None = None
 
     def is_empty(self) -> bool:
         """Tell whether nothing was named."""
-        return self.text is None and self.image is None and self.label is None
-
-
-def describe_column(name: str, values: Iterable[Any]) -> ColumnFacts:
-    """Describe a column by some of its values.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-    values : iterable
-        The values of the first rows.
-
-    Returns
-    -------
-    ColumnFacts
-        The description.
-    """
-    known = [value for value in values if value is not None and value != ""]
-    if all(isinstance(value, (bool, int, float)) for value in known):
-        return ColumnFacts(name, "number")
-    if not all(isinstance(value, (str, bool, int, float)) for value in known):
-        return ColumnFacts(name, "other")
-    texts = [str(value).strip() for value in known]
-    if all(_reads_as_number(text) for text in texts):
-        return ColumnFacts(name, "number")
-    n_paths = sum(text.lower().endswith(IMAGE_SUFFIXES) for text in texts)
-    return ColumnFacts(name, "path" if 2 * n_paths > len(texts) else "text")
+        return self.text is None and self.image is None and self.label is None and self.pair is None
 
 
 def choose_columns(facts: Sequence[ColumnFacts], request: ColumnRequest, source: str) -> Columns:
@@ -152,104 +100,111 @@ def choose_columns(facts: Sequence[ColumnFacts], request: ColumnRequest, source:
     ------
     UsageError
         When a named column is absent, or more or less than one column fits.
+
+    Notes
+    -----
+    A pair of texts is guessed when both columns of a known pair, such as ``premise`` and ``hypothesis``, are there and
+    no column of samples was named.
     """
-    _check_request(facts, request, source)
-    given = request.text if request.text is not None else request.image
-    named = [name for name in (given, request.label) if name is not None]
+    labels = _named_labels(facts, request, source)
+    _check_request(request, labels, [fact.name for fact in facts], source)
+    named = [name for name in (request.text, request.image, request.pair, *labels) if name is not None]
     splits = [fact.name for fact in facts if fact.name.lower() == _SPLIT_NAME and fact.name not in named]
     free = [fact for fact in facts if fact.name not in named and fact.name not in splits]
-    guesses: list[str] = []
-    if given is None:
-        chosen = _guess_sample(free, request.label is not None, source)
-        modality: Literal["image", "text"] = "image" if _looks_like_image(chosen) else "text"
-        sample = chosen.name
-        guesses.append(f"{modality} {sample!r}")
-    else:
-        sample, modality = given, "text" if request.text is not None else "image"
-    if request.label is None:
-        label = _guess_label([fact for fact in free if fact.name != sample], source)
-        guesses.append(f"label {label!r}")
-    else:
-        label = request.label
+    sample, pair, modality, guesses = _samples(free, request, source)
+    if not labels:
+        labels = (guess_label([fact for fact in free if fact.name not in (sample, pair)], source),)
+        guesses.append(f"label {labels[0]!r}")
     notes = [f"columns guessed: {', '.join(guesses)}"] if guesses else []
     if splits:
         notes.append(f"the column {splits[0]!r} names the split of each row")
-    return Columns(sample, label, modality, splits[0] if splits else None, tuple(notes))
+    return Columns(sample, labels[0], modality, splits[0] if splits else None, tuple(notes), pair, labels[1:])
 
 
-def _check_request(facts: Sequence[ColumnFacts], request: ColumnRequest, source: str) -> None:
-    if request.text is not None and request.image is not None:
+def split_names(given: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Part names of columns that are separated by commas.
+
+    Parameters
+    ----------
+    given : str
+        What the user wrote.
+    names : sequence of str
+        The columns there are. A name that holds a comma itself is recognised: the longest one that fits is taken.
+
+    Returns
+    -------
+    tuple of str
+        The parts, without blanks around them; a part that is no column as it stands up to the next comma.
+
+    Examples
+    --------
+    >>> split_names("x, y,z", ["x", "y,z"])
+    ('x', 'y,z')
+    """
+    if given in names:
+        return (given,)
+    parts, rest = [], given
+    while rest:
+        rest = rest.strip()
+        known = [name for name in names if name and rest.startswith(name)]
+        fitting = [name for name in known if rest[len(name) :].lstrip()[:1] in ("", ",")]
+        part = max(fitting, key=len) if fitting else rest.partition(",")[0]
+        parts.append(part.strip())
+        rest = rest[len(part) :].lstrip().removeprefix(",")
+    return tuple(parts)
+
+
+def _named_labels(facts: Sequence[ColumnFacts], request: ColumnRequest, source: str) -> tuple[str, ...]:
+    if request.label is None:
+        return ()
+    labels = split_names(request.label, [fact.name for fact in facts]) or (request.label,)
+    repeated = [name for name in labels if labels.count(name) > 1]
+    if repeated:
+        msg = f"label_column (--label-column) must name each column of {source} once, got {repeated[0]!r} twice"
+        raise UsageError(msg)
+    return labels
+
+
+def _check_request(request: ColumnRequest, labels: tuple[str, ...], names: Sequence[str], source: str) -> None:
+    if request.image is not None and (request.text is not None or request.pair is not None):
+        other, name = ("text", request.text) if request.text is not None else ("pair", request.pair)
         msg = (
-            "give one of text_column (--text-column) and image_column (--image-column), "
-            f"got both {request.text!r} and {request.image!r}"
+            f"give one of {other}_column (--{other}-column) and image_column (--image-column), "
+            f"got both {name!r} and {request.image!r}"
         )
         raise UsageError(msg)
-    names = [fact.name for fact in facts]
-    for option, name in (("text", request.text), ("image", request.image), ("label", request.label)):
+    given = [("text", request.text), ("pair", request.pair), ("image", request.image)]
+    for option, name in (*given, *(("label", label) for label in labels)):
         if name is not None and name not in names:
             msg = (
                 f"{option}_column (--{option}-column) must name a column of {source}, got {name!r}; "
-                f"its columns are {_listed(names)}"
+                f"its columns are {listed(names)}"
             )
             raise UsageError(msg)
-    if request.label is not None and request.label in (request.text, request.image):
-        msg = f"the samples and the labels of {source} must be different columns, got {request.label!r} for both"
+    if request.pair is not None and request.pair == request.text:
+        msg = f"the two texts of {source} must be different columns, got {request.pair!r} for both"
+        raise UsageError(msg)
+    both = [name for name in labels if name in (request.text, request.image, request.pair)]
+    if both:
+        msg = f"the samples and the labels of {source} must be different columns, got {both[0]!r} for both"
         raise UsageError(msg)
 
 
-def _guess_sample(free: Sequence[ColumnFacts], has_label: bool, source: str) -> ColumnFacts:
-    # The name that image folders with a metadata file agree on wins over all other names.
-    agreed = [fact for fact in free if fact.name == "file_name" and fact.content == "path"]
-    typed = [fact for fact in free if fact.content == "image"]
-    named = [fact for fact in free if fact.name.lower() in TEXT_NAMES + IMAGE_NAMES and fact.content != "number"]
-    labels = [] if has_label else [fact for fact in free if fact.name.lower() in LABEL_NAMES]
-    strings = [fact for fact in free if fact.content in ("text", "path") and fact not in labels]
-    for fitting in (agreed, typed, named, strings):
-        if len(fitting) == 1:
-            return fitting[0]
-        if fitting:
-            break
-    fit = f"{_listed([fact.name for fact in fitting])} fit" if fitting else "none fits"
-    listed = "" if fitting else f" of {_listed([fact.name for fact in free])}"
-    msg = (
-        f"the column with the samples of {source} must be the only one that fits, but {fit}{listed}; "
-        "name it with text_column (--text-column) or image_column (--image-column)"
-    )
-    raise UsageError(msg)
-
-
-def _guess_label(rest: Sequence[ColumnFacts], source: str) -> str:
-    typed = [fact for fact in rest if fact.content == "label"]
-    named = [fact for fact in rest if fact.name.lower() in LABEL_NAMES]
-    others = [fact for fact in rest if fact.name.lower() not in _INDEX_NAMES and fact.content != "other"]
-    for fitting in (typed, named, others):
-        if len(fitting) == 1:
-            return fitting[0].name
-        if fitting:
-            break
-    fit = f"{_listed([fact.name for fact in fitting])} fit" if fitting else "none fits"
-    msg = (
-        f"the column with the labels of {source} must be the only one that fits, but {fit}; "
-        "name it with label_column (--label-column)"
-    )
-    raise UsageError(msg)
-
-
-def _looks_like_image(fact: ColumnFacts) -> bool:
-    if fact.content in ("image", "path"):
-        return True
-    return fact.name.lower() in IMAGE_NAMES
-
-
-def _reads_as_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:10])
-    more = len(names) - 10
-    return f"{shown} and {more} more" if more > 0 else shown or "none"
+def _samples(
+    free: Sequence[ColumnFacts], request: ColumnRequest, source: str
+) -> tuple[str, str | None, Literal["image", "text"], list[str]]:
+    """Give the columns of the samples, what they hold, and which of them were guessed."""
+    has_label = request.label is not None
+    if request.text is not None:
+        return request.text, request.pair, "text", []
+    if request.image is not None:
+        return request.image, None, "image", []
+    if request.pair is not None:
+        first = guess_first(free, request.pair, has_label, source)
+        return first, request.pair, "text", [f"text {first!r}"]
+    pair = guess_pair(free, source)
+    if pair is not None:
+        return *pair, "text", [f"pair {pair[0]!r} and {pair[1]!r}"]
+    chosen = guess_sample(free, has_label, source)
+    modality: Literal["image", "text"] = "image" if looks_like_image(chosen) else "text"
+    return chosen.name, None, modality, [f"{modality} {chosen.name!r}"]

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hubscout._preflight import hub_is_reachable
-from hubscout._typing import IntArray, TaskKind
-from hubscout.data.assembly import assemble_target
-from hubscout.data.columns import ColumnFacts, ColumnRequest, Columns, Content, choose_columns
-from hubscout.data.samples import EncodedImages, Texts, read_below, text_problem
+from hubscout._typing import TaskKind
+from hubscout.data.columns import ColumnRequest
+from hubscout.data.hf_images import DatasetImages as DatasetImages
+from hubscout.data.hf_targets import dataset_target
 from hubscout.data.splits import choose_split, require_no_split
-from hubscout.data.task import RowProblem, Samples, Target
+from hubscout.data.task import Target
 from hubscout.errors import DataError, MissingExtraError, UnsafeFileError, UsageError
 
 _HUB_NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(\?config=(?P<config>[\w.-]+))?", re.ASCII)
@@ -50,7 +46,7 @@ def saved_target(
         Name of the task.
     request : ColumnRequest, optional
         The columns the user named; the others are guessed.
-    kind : {"classification", "regression"}, optional
+    kind : {"classification", "multilabel", "regression", "detection", ...}, optional
         What the labels are; inferred by default.
     split : str
         Which split to take, where there are splits.
@@ -153,74 +149,11 @@ def hub_target(
     return _target(loaded, name=name or path, source=source, request=request, kind=kind, split=split)
 
 
-@dataclass(frozen=True, eq=False)
-class DatasetImages(EncodedImages):
-    """The images of a memory-mapped ``datasets.Dataset``, decoded by hubscout and not by the library.
-
-    Parameters
-    ----------
-    dataset : datasets.Dataset
-        Its only column holds images that are not decoded: bytes, or a path.
-    column : str
-        The name of that column.
-    rows : tuple of int
-        Row of each sample in the data set as it was read, from 1.
-    """
-
-    dataset: Any
-    column: str
-    rows: tuple[int, ...]
-
-    def __len__(self) -> int:
-        """Count the images."""
-        return len(self.rows)
-
-    def name(self, index: int) -> str:
-        """Return ``row 17``."""
-        return f"row {self.rows[index]}"
-
-    def subset(self, rows: IntArray) -> DatasetImages:
-        """Keep the given positions, in the given order."""
-        chosen = np.asarray(rows).tolist()
-        return DatasetImages(self.dataset.select(chosen), self.column, tuple(self.rows[row] for row in chosen))
-
-    def _read(self, index: int) -> bytes:
-        value = self.dataset[int(index)][self.column]
-        if not isinstance(value, Mapping) or (value.get("bytes") is None and value.get("path") is None):
-            msg = "image is missing"
-            raise DataError(msg)
-        if value.get("bytes") is not None:
-            return bytes(value["bytes"])
-        # The hub's cache is made of links, so that the folder of the file is only known behind them.
-        path = Path(os.path.realpath(str(value["path"])))
-        return read_below(path.parent, path.name)
-
-
 def _target(
     loaded: Any, *, name: str, source: str, request: ColumnRequest | None, kind: TaskKind | None, split: str
 ) -> Target:
     dataset, read_split = _choose_split(loaded, split, source)
-    columns = choose_columns(_facts(dataset.features), request or ColumnRequest(), source)
-    dataset = dataset.with_format(None)
-    labels = dataset.select_columns([columns.label])[:][columns.label]
-    label_feature = dataset.features[columns.label]
-    class_names = getattr(label_feature, "names", None)
-    if columns.modality == "image":
-        samples, kept, problems = _images(dataset, columns, source)
-    else:
-        samples, kept, problems = _texts(dataset, columns.sample)
-    return assemble_target(
-        samples,
-        [labels[row] for row in kept],
-        name=name,
-        source=source,
-        modality=columns.modality,
-        split=read_split,
-        kind=kind,
-        class_names=None if class_names is None else [str(label) for label in class_names],
-        problems=problems,
-        notes=columns.notes,
-    )
+    return dataset_target(dataset, name=name, source=source, split=read_split, request=request, kind=kind)
 
 
 def _choose_split(loaded: Any, split: str, source: str) -> tuple[Any, str]:
@@ -231,43 +164,6 @@ def _choose_split(loaded: Any, split: str, source: str) -> tuple[Any, str]:
         msg = f"split (--split) {split!r} must name one split of {source}, got {chosen!r}; name one of them exactly"
         raise UsageError(msg)
     return loaded[chosen[0]], split
-
-
-def _facts(features: Mapping[str, Any]) -> list[ColumnFacts]:
-    # The library's own column of splits does not exist, so a column "split" is data like any other.
-    return [ColumnFacts(str(name), _content(feature)) for name, feature in features.items() if str(name) != "split"]
-
-
-def _content(feature: Any) -> Content:
-    by_type: dict[str, Content] = {"Image": "image", "ClassLabel": "label"}
-    known = by_type.get(type(feature).__name__)
-    if known is not None:
-        return known
-    dtype = str(getattr(feature, "dtype", ""))
-    if dtype in ("string", "large_string"):
-        return "text"
-    return "number" if dtype.startswith(("int", "uint", "float", "bool")) else "other"
-
-
-def _images(dataset: Any, columns: Columns, source: str) -> tuple[Samples, Iterable[int], list[RowProblem]]:
-    datasets = _library()
-    if type(dataset.features[columns.sample]).__name__ != "Image":
-        msg = (
-            f"the column {columns.sample!r} of {source} must have the type datasets.Image, got "
-            f"{dataset.features[columns.sample]!r}; use cast_column before saving"
-        )
-        raise DataError(msg)
-    images = dataset.select_columns([columns.sample]).cast_column(columns.sample, datasets.Image(decode=False))
-    rows = range(len(images))
-    return DatasetImages(images, columns.sample, tuple(row + 1 for row in rows)), rows, []
-
-
-def _texts(dataset: Any, column: str) -> tuple[Samples, Iterable[int], list[RowProblem]]:
-    values = dataset.select_columns([column])[:][column]
-    reasons = [text_problem(value) for value in values]
-    kept = [row for row, reason in enumerate(reasons) if reason is None]
-    problems = [RowProblem(f"row {row + 1}", reason) for row, reason in enumerate(reasons) if reason is not None]
-    return Texts(tuple(values[row] for row in kept), tuple(row + 1 for row in kept)), kept, problems
 
 
 def _library() -> Any:

@@ -9,11 +9,13 @@ from typing import Any
 
 from hubscout._typing import TaskKind
 from hubscout.data.assembly import assemble_target
-from hubscout.data.columns import ColumnRequest, Columns, choose_columns, describe_column
+from hubscout.data.column_facts import describe_column
+from hubscout.data.columns import ColumnRequest, Columns, choose_columns
+from hubscout.data.parts import TextPairs
 from hubscout.data.samples import ImageFiles, Texts, text_problem
 from hubscout.data.splits import canonical_split, choose_split, require_no_split
 from hubscout.data.table_files import TableFile, open_table, peek
-from hubscout.data.task import RowProblem, Target
+from hubscout.data.task import RowProblem, Samples, Target
 from hubscout.errors import DataError
 
 
@@ -35,7 +37,7 @@ def table_target(
         Name of the task.
     request : ColumnRequest, optional
         The columns the user named; the others are guessed.
-    kind : {"classification", "regression"}, optional
+    kind : {"classification", "multilabel", "regression"}, optional
         What the labels are; inferred by default.
     split : str
         Which rows to take where a column ``split`` exists; an image folder's metadata has none.
@@ -62,19 +64,15 @@ def table_target(
         if rows.splits:
             rows.keep(choose_split(rows.splits, split, source))
         read_split = split
-    samples = (
-        ImageFiles(path.parent.resolve(), tuple(rows.items))
-        if columns.modality == "image"
-        else Texts(tuple(rows.items), tuple(rows.numbers))
-    )
     return assemble_target(
-        samples,
+        rows.samples(path.parent),
         rows.labels,
         name=name,
         source=source,
         modality=columns.modality,
         split=read_split,
         kind=kind,
+        label_columns=columns.labels if columns.other_labels else (),
         problems=rows.problems,
         notes=columns.notes,
     )
@@ -87,7 +85,7 @@ class _ChosenRows:
         self._columns = columns
         self._asked = canonical_split(split)
         self._read_sample = read_sample
-        self.items: list[str] = []
+        self.items: list[tuple[str, ...]] = []
         self.labels: list[Any] = []
         self.numbers: list[int] = []
         self.problems: list[RowProblem] = []
@@ -107,14 +105,34 @@ class _ChosenRows:
             if canonical_split(str(split)) != self._asked:
                 return
             self._split_of.append(str(split).strip())
-        item, reason = self._read_sample(row.get(self._columns.sample))
+        item, reason = self._item(row)
         if reason is not None:
             self.problems.append(RowProblem(f"row {number}", reason))
             del self._split_of[len(self.items) :]
             return
         self.items.append(item)
         self.numbers.append(number)
-        self.labels.append(row.get(self._columns.label))
+        labels = tuple(row.get(name) for name in self._columns.labels)
+        self.labels.append(labels if self._columns.other_labels else labels[0])
+
+    def _item(self, row: Mapping[str, Any]) -> tuple[tuple[str, ...], str | None]:
+        values = []
+        for column in self._columns.samples:
+            value, reason = self._read_sample(row.get(column))
+            if reason is not None:
+                # Of two texts, the reason has to say which one is meant.
+                return (), reason if self._columns.pair is None else f"{reason} in {column!r}"
+            values.append(value)
+        return tuple(values), None
+
+    def samples(self, folder: Path) -> Samples:
+        """Return what the rows hold: images below the folder, pairs of texts, or texts."""
+        if self._columns.pair is not None:
+            return TextPairs(tuple((first, second) for first, second in self.items), tuple(self.numbers))
+        alone = tuple(item for (item,) in self.items)
+        if self._columns.modality == "image":
+            return ImageFiles(folder.resolve(), alone)
+        return Texts(alone, tuple(self.numbers))
 
     def keep(self, splits: tuple[str, ...]) -> None:
         """Leave out rows of splits that only resemble the asked one, as ``val`` resembles ``dev``."""
