@@ -167,11 +167,6 @@ class TestLabels:
     def test_a_column_of_labels(self, path: Path) -> None:
         assert read(save(path, labels=[[0], [1], [0]])).labels.tolist() == [0, 1, 0]
 
-    def test_a_matrix_of_labels(self, path: Path) -> None:
-        assert refusal(save(path, labels=np.zeros((3, 2))), DataError) == (
-            "labels of 'x.npz' must have shape (n,), got (3, 2); give one value a sample"
-        )
-
     def test_another_number_of_labels(self, path: Path) -> None:
         assert refusal(save(path, labels=[0, 1, 0], features=np.zeros((4, 2))), DataError) == (
             "features of 'x.npz' must have one row a label (3), got shape (4, 2)"

@@ -33,13 +33,13 @@ def array_target(path: Path, *, name: str, kind: TaskKind | None = None, split: 
     Parameters
     ----------
     path : Path
-        The file, with ``labels`` of shape (n,) and at most one of ``images`` of shape (n, height, width) or
-        (n, height, width, channels), ``texts`` of shape (n,), and ``features`` of shape (n, d). Optional are
-        ``label_names``, the classes that integer labels are codes of, and ``split`` of shape (n,), names of
-        splits.
+        The file, with ``labels`` of shape (n,), or (n, k) for k labels of 0 and 1 or k targets, and at most one of
+        ``images`` of shape (n, height, width) or (n, height, width, channels), ``texts`` of shape (n,), and
+        ``features`` of shape (n, d). Optional are ``label_names``, the classes that integer labels are codes of or the
+        names of k labels, ``target_names`` of k targets, and ``split`` of shape (n,), names of splits.
     name : str
         Name of the task.
-    kind : {"classification", "regression"}, optional
+    kind : {"classification", "multilabel", "regression"}, optional
         What the labels are; inferred by default.
     split : str
         Which rows to take where the file has ``split``.
@@ -65,23 +65,24 @@ def array_target(path: Path, *, name: str, kind: TaskKind | None = None, split: 
             "save it with numpy.savez under these names"
         )
         raise UsageError(msg)
-    labels = _read_vector(path, "labels", source)
+    labels = _read_labels(path, source, kind)
     n = len(labels)
     if given and shapes[given[0]][:1] != (n,):
         msg = f"{given[0]} of {source} must have one row a label ({n}), got shape {shapes[given[0]]}"
         raise DataError(msg)
     positions, read_split = _split_positions(path, shapes, n, split, source)
     samples, kept, problems = _read_samples(path, given[0] if given else "", positions, source)
-    names = [str(value) for value in _read_vector(path, "label_names", source)] if "label_names" in shapes else None
+    names = _read_names(path, shapes, labels, source)
     return assemble_target(
         samples,
-        labels[kept].tolist(),
+        labels[kept] if labels.ndim == 2 else labels[kept].tolist(),
         name=name,
         source=source,
         modality=_SAMPLE_KEYS[given[0]] if given else "features",
         split=read_split,
         kind=kind,
-        class_names=names,
+        class_names=names if labels.ndim == 1 else None,
+        label_columns=names or () if labels.ndim == 2 else (),
         problems=problems,
     )
 
@@ -199,8 +200,7 @@ def _read_samples(path: Path, key: str, positions: IntArray, source: str) -> tup
     reasons = {position: text_problem(texts[position].item()) for position in positions.tolist()}
     kept = np.asarray([position for position, reason in reasons.items() if reason is None], dtype=np.intp)
     problems = [RowProblem(f"row {position + 1}", reason) for position, reason in reasons.items() if reason is not None]
-    rows = kept.tolist()
-    return Texts(tuple(texts[kept].tolist()), tuple(row + 1 for row in rows)), kept, problems
+    return Texts(tuple(texts[kept].tolist()), tuple((kept + 1).tolist())), kept, problems
 
 
 def _split_positions(
@@ -214,6 +214,28 @@ def _split_positions(
         raise DataError(msg)
     chosen = choose_split(set(splits), split, source)
     return np.asarray([i for i, value in enumerate(splits) if value in chosen], dtype=np.intp), split
+
+
+def _read_labels(path: Path, source: str, kind: TaskKind | None) -> npt.NDArray[Any]:
+    """Read (n,) labels, or (n, k) of which each column is a label or a target."""
+    labels = _read_array(path, "labels", source)
+    is_matrix = labels.ndim == 2 and labels.shape[1] > (kind != "multilabel")
+    return _as_text(labels) if is_matrix else _as_vector(labels, "labels", source)
+
+
+def _read_names(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], labels: npt.NDArray[Any], source: str
+) -> list[str] | None:
+    """Read the names of the classes, or of each column of labels; columns without names are numbered."""
+    width = labels.shape[1] if labels.ndim == 2 else 0
+    key = "target_names" if width and "target_names" in shapes else "label_names"
+    if key not in shapes:
+        return [str(column) for column in range(width)] or None
+    names = [str(value) for value in _read_vector(path, key, source)]
+    if width and len(names) != width:
+        msg = f"{key} of {source} must have one name a column of labels ({width}), got {len(names)}"
+        raise DataError(msg)
+    return names
 
 
 def _read_shapes(path: Path, source: str) -> dict[str, tuple[int, ...]]:
@@ -230,17 +252,23 @@ def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, _ = read(file)
-        return tuple(int(side) for side in shape)
+        return tuple(int(side) for side in read(file)[0])
 
 
 def _read_vector(path: Path, key: str, source: str) -> npt.NDArray[Any]:
-    array = _read_array(path, key, source)
+    return _as_vector(_read_array(path, key, source), key, source)
+
+
+def _as_vector(array: npt.NDArray[Any], key: str, source: str) -> npt.NDArray[Any]:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         msg = f"{key} of {source} must have shape (n,), got {array.shape}; give one value a sample"
         raise DataError(msg)
+    return _as_text(array)
+
+
+def _as_text(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.char.decode(array, "utf-8", "backslashreplace") if array.dtype.kind == "S" else array
 
 
