@@ -187,3 +187,44 @@ def timm_folder(tmp_path_factory):
         return made[key]
 
     return make
+
+
+def make_piece_tokenizer(folder: Path) -> Any:
+    """Save a tokenizer that cuts words into letters, drops control characters, and builds pairs as BERT's does."""
+    import string
+
+    import transformers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    pieces = [*WORDS[:5], *string.ascii_lowercase, *(f"##{letter}" for letter in string.ascii_lowercase)]
+    core = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    core.normalizer = normalizers.BertNormalizer()
+    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    core.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=core, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )  # fmt: skip
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+@pytest.fixture(scope="session")
+def pieces_in():
+    """A function that saves a tokenizer of letters into a folder."""
+    return make_piece_tokenizer
+
+
+@pytest.fixture(scope="session")
+def pieced(tmp_path_factory) -> Path:
+    """A folder with a tiny BERT over letters, which tells two texts apart."""
+    import torch
+    import transformers
+
+    folder = tmp_path_factory.mktemp("pieced")
+    torch.manual_seed(1)
+    transformers.BertModel(transformers.BertConfig(**{**BERT, "vocab_size": 57})).save_pretrained(folder)
+    make_piece_tokenizer(folder)
+    return folder

@@ -53,6 +53,7 @@ class TestBidirectionalText:
             (None, lambda output: output.last_hidden_state.mean(1)),
             ("mean", lambda output: output.last_hidden_state.mean(1)),
             ("cls", lambda output: output.last_hidden_state[:, 0]),
+            ("max", lambda output: output.last_hidden_state.amax(1)),
             ("last", lambda output: output.last_hidden_state[:, -1]),
             ("pooler", lambda output: output.pooler_output),
         ],
@@ -232,10 +233,10 @@ class TestImages:
         )
         assert encoder.card.transform["pooling"] == "cls"
         assert encoder.card.transform["image_mean"] == [0.4] * 3
-        mean = load_encoder(f"hf:{tmp_path}", device="cpu", pooling="mean")
-        np.testing.assert_allclose(
-            _encode(mean, pictures).features, output.last_hidden_state[:, 1:].mean(1).numpy(), atol=1e-5
-        )
+        patches = output.last_hidden_state[:, 1:]
+        for pooling, expected in (("mean", patches.mean(1)), ("max", patches.amax(1))):
+            encoder = load_encoder(f"hf:{tmp_path}", device="cpu", pooling=pooling)
+            np.testing.assert_allclose(_encode(encoder, pictures).features, expected.numpy(), atol=1e-5)
 
     def test_registers_are_no_patches(self, tmp_path, pictures):
         config = transformers.Dinov2WithRegistersConfig(
@@ -423,7 +424,7 @@ class TestRefusals:
         tokenizer_in(tmp_path)
         self._refuse(
             UsageError,
-            "pooling 'pooler' cannot be used: the model has no trained pooler; use cls or mean or last",
+            "pooling 'pooler' cannot be used: the model has no trained pooler; use cls or mean or max or last",
             f"hf:{tmp_path}",
             pooling="pooler",
         )
@@ -463,7 +464,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("query", "message"),
         [
-            ("pooling=max", "pooling must be one of cls, mean, last, pooler, got 'max'"),
+            ("pooling=sum", "pooling must be one of cls, mean, max, last, pooler, got 'sum'"),
             ("modality=audio", "modality must be image or text, got 'audio'"),
             ("modality=image", "model {folder!r} takes text; leave modality=image out"),
             ("max_length=0", "max_length must be a number of tokens from 1 to 24, got '0'"),
@@ -478,7 +479,7 @@ class TestRefusals:
         _save(tmp_path, transformers.ViTModel, transformers.ViTConfig(**VISION), **PROCESSOR)
         self._refuse(
             UsageError,
-            "pooling of an image model must be cls, mean or pooler, got 'last'",
+            "pooling of an image model must be cls, mean, max or pooler, got 'last'",
             f"hf:{tmp_path}",
             pooling="last",
         )

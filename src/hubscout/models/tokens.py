@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,22 @@ from hubscout.errors import CandidateError, UsageError
 # Tokenizers that know no limit state an absurd one.
 _NO_LIMIT = 1_000_000
 _ASSUMED = 512
+
+
+class PairTokens(list[int]):
+    """The tokens of two texts in one list, with the segment of each.
+
+    Parameters
+    ----------
+    ids : sequence of int
+        At least one.
+    segments : sequence of int
+        0 in the first text and 1 in the second, as the tokenizer says; empty where it knows no segments.
+    """
+
+    def __init__(self, ids: Sequence[int], segments: Sequence[int] = ()) -> None:
+        super().__init__(ids)
+        self.segments = list(segments)
 
 
 class Tokenizer:
@@ -34,6 +51,8 @@ class Tokenizer:
         self.max_length = max_length
         self.pad_id = pad_id
         self.prompt = prompt
+        unknown = tokenizer.unk_token_id
+        self.unknown_id = pad_id if unknown is None else int(unknown)
         self._one_at_a_time = threading.Lock()  # truncation is state of the tokenizer: it must not be set twice
 
     def __call__(self, text: str) -> list[int]:
@@ -43,6 +62,45 @@ class Tokenizer:
         # A text can lose all its characters to normalisation; a model needs something to look at.
         return [int(token) for token in ids] or [self.pad_id]
 
+    def pair(self, first: str, second: str) -> PairTokens:
+        """Tokenize two texts into one list, as the tokenizer builds pairs; the longer text is cut first."""
+        with self._one_at_a_time:
+            found = self._tokenizer(self.prompt + first, second, truncation="longest_first", max_length=self.max_length)
+        return PairTokens(found["input_ids"] or [self.pad_id], found.get("token_type_ids") or ())
+
+    def bare(self, text: str) -> list[int]:
+        """Tokenize a text without special tokens and without cutting it."""
+        return [int(token) for token in self._whole(text, add_special_tokens=False)["input_ids"]]
+
+    def split(self, words: Sequence[str]) -> list[list[int]]:
+        """Tokenize words, each into its own list, without special tokens."""
+        if not self._tokenizer.is_fast:  # the older kind does not tell which word a token is from
+            return [self.bare(word) for word in words]
+        found = self._whole(list(words), add_special_tokens=False, is_split_into_words=True)
+        tokens: list[list[int]] = [[] for _ in words]
+        for token, word in zip(found["input_ids"], found.word_ids(), strict=True):
+            if word is not None:
+                tokens[word].append(int(token))
+        return tokens
+
+    def frame(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return what stands before and behind a text: special tokens, and before it the prompt."""
+        inner, ids = self.bare("a"), [int(token) for token in self._whole("a")["input_ids"]]
+        at = _find(inner, ids)
+        before, behind = (ids, []) if at is None else (ids[:at], ids[at + len(inner) :])
+        return (*before, *self.bare(self.prompt)), tuple(behind)
+
+    def separates_pairs(self) -> bool:
+        """Whether the tokenizer puts something between two texts; else it would just run them together."""
+        inner, ids = self.bare("a"), [int(token) for token in self._whole("a", "a")["input_ids"]]
+        at = _find(inner, ids)
+        gap = None if at is None else _find(inner, ids[at + len(inner) :])
+        return gap is not None and gap > 0
+
+    def _whole(self, *texts: Any, **settings: Any) -> Any:
+        with self._one_at_a_time:
+            return self._tokenizer(*texts, truncation=False, verbose=False, **settings)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
@@ -51,6 +109,12 @@ class Tokenizer:
             "truncation": str(self._tokenizer.truncation_side),
             "prompt": self.prompt,
         }
+
+
+def _find(part: list[int], whole: list[int]) -> int | None:
+    """Return where a list begins within another one; None for an empty list."""
+    starts = range(len(whole) - len(part) + 1 if part else 0)
+    return next((at for at in starts if whole[at : at + len(part)] == part), None)
 
 
 def load_tokenizer(

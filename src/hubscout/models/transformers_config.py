@@ -169,17 +169,30 @@ def choose_pooling(model: Any, head: Any, architecture: str, side: str, wanted: 
         return "joint"
     if wanted is not None:
         if side == "image" and wanted == "last":
-            msg = "pooling of an image model must be cls, mean or pooler, got 'last'"
+            msg = "pooling of an image model must be cls, mean, max or pooler, got 'last'"
             raise UsageError(msg)
         return wanted
     if head is not None:
         return "head"
     if side == "image":
         return "auto"
-    return "last" if _is_causal(model.config.model_type, architecture) else "mean"
+    return "last" if is_causal(model.config.model_type, architecture) else "mean"
 
 
-def _is_causal(model_type: str, architecture: str) -> bool:
+def is_causal(model_type: str, architecture: str) -> bool:
+    """Say whether a model's tokens see only what comes before them, as far as its kind tells.
+
+    Parameters
+    ----------
+    model_type : str
+        As ``config.json`` states it.
+    architecture : str
+        The class that saved the checkpoint.
+
+    Returns
+    -------
+    bool
+    """
     from transformers.models.auto import modeling_auto
 
     if architecture.endswith(("ForCausalLM", "LMHeadModel")):

@@ -6,14 +6,42 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubscout.errors import CandidateError, UsageError
-from hubscout.models.pooling import TOKEN_POOLINGS, pool_tokens
-from hubscout.models.transformers_config import check_code, choose_pooling, choose_side, read_config
+from hubscout._typing import Unit
+from hubscout.errors import CandidateError
+from hubscout.models.pooling import pool_tokens
+from hubscout.models.reading import Readout
+from hubscout.models.transformers_config import check_code, choose_pooling, choose_side, is_causal, read_config
+from hubscout.models.transformers_pooling import pool_image, prefix_tokens, settle_pooling
 
 _CLASSIFIERS = {
     "ForImageClassification": "AutoModelForImageClassification",
     "ForSequenceClassification": "AutoModelForSequenceClassification",
 }
+# The head that gives logits for one row of the features; other heads are left out.
+_HEADS_OF_UNITS: dict[Unit, dict[str, str]] = {
+    "sample": _CLASSIFIERS,
+    "pair": _CLASSIFIERS,
+    "word": {"ForTokenClassification": "AutoModelForTokenClassification"},
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one forward pass gives.
+
+    Parameters
+    ----------
+    base : ModelOutput
+        Of the model without its head.
+    before : Tensor of shape (b, d) or (b, tokens, d), or None
+        What goes into the head.
+    logits : Tensor of shape (b, source_classes) or (b, tokens, source_classes), or None
+        What comes out of it.
+    """
+
+    base: Any
+    before: Any = None
+    logits: Any = None
 
 
 @dataclass
@@ -34,6 +62,8 @@ class LoadedModel:
         Whether ``pooler_output`` comes from trained weights.
     notes : tuple of str
         For the card.
+    is_causal : bool
+        Whether a token sees only what comes before it.
     """
 
     model: Any
@@ -42,12 +72,27 @@ class LoadedModel:
     pooling: str
     has_pooler: bool
     notes: tuple[str, ...] = ()
+    is_causal: bool = False
     _seen: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.head is not None:
             self.head.register_forward_pre_hook(lambda _module, args: self._seen.update(head=args[0]))
             self.model.base_model.register_forward_hook(lambda _module, _args, output: self._seen.update(base=output))
+
+    @property
+    def readouts(self) -> tuple[Readout, ...]:
+        """None: the features are the model's own output."""
+        return ()
+
+    @property
+    def late_notes(self) -> tuple[str, ...]:
+        """None: what a first batch tells is no news."""
+        return ()
+
+    def settle(self, inputs: dict[str, Any]) -> None:
+        """Choose the pooling on a first batch."""
+        settle_pooling(self, inputs)
 
     def run(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
         """Run one batch.
@@ -62,35 +107,52 @@ class LoadedModel:
         features : Tensor of shape (b, d)
         logits : Tensor of shape (b, source_classes) or None
         """
-        mask = inputs.get("attention_mask")
         if self.pooling == "joint":
+            mask = inputs.get("attention_mask")
             project = self.model.get_image_features if mask is None else self.model.get_text_features
             output = project(**inputs)
             return getattr(output, "pooler_output", output), None
-        output = self.model(**inputs)
-        if self.head is None:
-            return self._pool(output, mask), None
-        before, base = self._seen.pop("head"), self._seen.pop("base")
-        if before.ndim == 3:  # a causal classifier reads every token and keeps the last
-            before = pool_tokens(before, mask, "last")
-            logits = self.head(before)
-        else:
-            logits = output.logits
-        return before if self.pooling == "head" else self._pool(base, mask), logits
+        outcome = self.forward(inputs)
+        pooled = self.pool(outcome.base, inputs) if outcome.before is None or self.pooling != "head" else outcome.before
+        return pooled, outcome.logits
 
-    def _pool(self, output: Any, mask: Any) -> Any:
+    def forward(self, inputs: dict[str, Any], **settings: Any) -> Outcome:
+        """Run the whole model once over a batch.
+
+        Parameters
+        ----------
+        inputs : dict
+            As for `run`.
+        **settings
+            Of the model's call, such as ``output_hidden_states``.
+
+        Returns
+        -------
+        Outcome
+        """
+        output = self.model(**inputs, **settings)
+        if self.head is None:
+            return Outcome(output)
+        before, base = self._seen.pop("head"), self._seen.pop("base")
+        if before.ndim == 3 and output.logits.ndim == 2:  # a causal classifier reads every token and keeps the last
+            before = pool_tokens(before, inputs["attention_mask"], "last")
+            return Outcome(base, before, self.head(before))
+        return Outcome(base, before, output.logits)
+
+    def pool(self, output: Any, inputs: dict[str, Any]) -> Any:
+        """Pool the base model's output for one batch into rows."""
+        mask = inputs.get("attention_mask")
         hidden = output[0] if getattr(output, "last_hidden_state", None) is None else output.last_hidden_state
         if self.pooling == "pooler":
             return output.pooler_output.flatten(1)
-        if hidden.ndim == 4:
-            return hidden.mean((2, 3))
         if mask is not None:
             return pool_tokens(hidden, mask, self.pooling)
-        n_prefix = prefix_tokens(self.model.base_model)
-        return hidden[:, 0] if self.pooling == "cls" else hidden[:, n_prefix:].mean(1)
+        return pool_image(hidden, prefix_tokens(self.model.base_model), self.pooling)
 
 
-def load_model(folder: Path, name: str, modality: str | None, pooling: str | None, *, trusted: bool) -> LoadedModel:
+def load_model(
+    folder: Path, name: str, modality: str | None, pooling: str | None, *, trusted: bool, unit: Unit = "sample"
+) -> LoadedModel:
     """Load a model from its folder.
 
     Parameters
@@ -101,11 +163,13 @@ def load_model(folder: Path, name: str, modality: str | None, pooling: str | Non
         How the user calls it.
     modality : {"image", "text"} or None
         Needed for a model that has both sides; None takes the image side.
-    pooling : {"cls", "mean", "last", "pooler"} or None
+    pooling : {"cls", "mean", "max", "last", "pooler"} or None
         None: what goes into the head of a classification checkpoint; for text the mean, or the last token
         of a causal model; for images the class token, else the model's own pooling, else the mean.
     trusted : bool
         Whether the folder's Python code may run.
+    unit : {"sample", "pair", "box", "word", "point"}
+        What a row of the features belongs to: decides which head, if any, is loaded.
 
     Returns
     -------
@@ -125,7 +189,8 @@ def load_model(folder: Path, name: str, modality: str | None, pooling: str | Non
     raw = read_config(folder)
     notes = check_code(folder, name, trusted=trusted)
     architecture = str((raw.get("architectures") or [""])[0])
-    class_name = next((auto for suffix, auto in _CLASSIFIERS.items() if architecture.endswith(suffix)), "AutoModel")
+    heads = _HEADS_OF_UNITS.get(unit, {})
+    class_name = next((auto for suffix, auto in heads.items() if architecture.endswith(suffix)), "AutoModel")
     config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=trusted)
     notes = (*notes, *_settle(config))
     has_safetensors = any(folder.glob("*.safetensors"))
@@ -147,9 +212,9 @@ def load_model(folder: Path, name: str, modality: str | None, pooling: str | Non
     side = choose_side(config, modality, name)
     if config.is_encoder_decoder:
         model, head = model.get_encoder(), None
-    return LoadedModel(
-        model, head, side, choose_pooling(model, head, architecture, side, pooling), not missing["pooler"], notes
-    )
+    own = choose_pooling(model, head, architecture, side, pooling)
+    causal = not config.is_encoder_decoder and is_causal(model.config.model_type, architecture)
+    return LoadedModel(model, head, side, own, not missing["pooler"], notes, causal)
 
 
 def _settle(config: Any) -> tuple[str, ...]:
@@ -192,44 +257,3 @@ def _find_head(model: Any) -> Any:
         and module.out_features == model.config.num_labels
     ]
     return fitting[-1] if fitting and inside else None
-
-
-def settle_pooling(loaded: LoadedModel, inputs: dict[str, Any]) -> None:
-    """Choose the pooling of an image model, and check the one that was asked for, on a first batch.
-
-    Parameters
-    ----------
-    loaded : LoadedModel
-        Changed in place.
-    inputs : dict
-        One batch.
-
-    Raises
-    ------
-    UsageError
-        When the model has no such pooling.
-    """
-    if loaded.pooling not in ("auto", "cls", "pooler") or (loaded.modality == "text" and loaded.pooling == "cls"):
-        return
-    base = loaded.model.base_model
-    output = base(**inputs)
-    pooled = getattr(output, "pooler_output", None)
-    has_pooler = pooled is not None and loaded.has_pooler
-    has_cls = output[0].ndim == 3 and prefix_tokens(base) > 0
-    possible = {"cls": has_cls, "pooler": has_pooler, "mean": True}
-    if loaded.pooling == "auto":
-        loaded.pooling = next(name for name, there in possible.items() if there)
-    elif not possible[loaded.pooling]:
-        others = [name for name, there in possible.items() if there]
-        what = "trained pooler" if loaded.pooling == "pooler" else "class token"
-        if loaded.modality == "text":
-            others = list(TOKEN_POOLINGS)
-        msg = f"pooling {loaded.pooling!r} cannot be used: the model has no {what}; use {' or '.join(others)}"
-        raise UsageError(msg)
-
-
-def prefix_tokens(model: Any) -> int:
-    """Count the tokens before an image's patches: class, distillation and register tokens."""
-    names = [name.rpartition(".")[2] for name, _ in model.named_parameters()]
-    n_named = sum(name in names for name in ("cls_token", "class_embedding", "distillation_token"))
-    return n_named + (int(getattr(model.config, "num_register_tokens", 0) or 0) if n_named else 0)

@@ -1,0 +1,150 @@
+"""Text models of transformers: whole texts, pairs of them, and their words."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hubscout.models import torch_runtime
+from hubscout.models.address import Address
+from hubscout.models.card import Encoder, ModelCard
+from hubscout.models.loading import LoadRequest
+from hubscout.models.pairs import JointPairs, NewlineJoiner, PairVectors, asked_style
+from hubscout.models.pooling import pad
+from hubscout.models.readouts import resolve_layers
+from hubscout.models.tokens import PairTokens, Tokenizer, load_tokenizer
+from hubscout.models.transformers_encoder import TransformersEncoder
+from hubscout.models.transformers_layers import LayeredModel, read_hidden, trunk
+from hubscout.models.transformers_model import LoadedModel
+from hubscout.models.word_encoder import TokenVectors, WordEncoder
+from hubscout.models.word_tokens import WordTokenizer
+
+
+class TextEncoder(TransformersEncoder):
+    """A text model with its own tokenizer."""
+
+    def __init__(self, card: ModelCard, loaded: LoadedModel | LayeredModel, tokenizer: Tokenizer) -> None:
+        super().__init__(card, loaded)
+        self._tokenizer = tokenizer
+
+    def prepare(self, sample: str) -> list[int]:
+        """Tokenize one text."""
+        return self._tokenizer(sample)
+
+    def inputs(self, prepared: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Pad token lists to one length."""
+        import torch
+
+        rows = {"input_ids": pad(prepared, self._tokenizer.pad_id)}
+        segments = [row.segments for row in prepared if isinstance(row, PairTokens) and row.segments]
+        if segments:
+            rows["token_type_ids"] = pad(segments, 0)
+        tensors = {name: torch.from_numpy(values).to(self.card.device) for name, (values, _) in rows.items()}
+        return {**tensors, "attention_mask": torch.from_numpy(rows["input_ids"][1]).to(self.card.device)}
+
+
+def text_encoder(
+    card: ModelCard, loaded: LoadedModel, folder: Path, address: Address, request: LoadRequest, *, trusted: bool
+) -> Encoder:
+    """Finish a text model: its tokenizer, the unit that is read, and what a first text tells.
+
+    Parameters
+    ----------
+    card : ModelCard
+        As far as it is known.
+    loaded : LoadedModel
+        The model, on its device.
+    folder : Path
+        With the files of its tokenizer.
+    address : Address
+        With the user's options.
+    request : LoadRequest
+        What the caller wants.
+    trusted : bool
+        Whether the folder's Python code may run.
+
+    Returns
+    -------
+    Encoder
+    """
+    tokenizer, notes = load_tokenizer(
+        folder,
+        address.options.get("max_length"),
+        _longest_input(loaded.model),
+        prompt=address.options.get("prompt", ""),
+        trust_remote_code=trusted,
+    )
+    if loaded.head is not None and loaded.model.config.pad_token_id is None:
+        loaded.model.config.pad_token_id = tokenizer.pad_id  # classifiers refuse a batch without one
+    card = replace(card, transform={**card.transform, **tokenizer.to_dict()}, notes=(*card.notes, *notes))
+    if request.reading.unit == "word":
+        return _words(card, loaded, tokenizer, address, request)
+    model = loaded if request.reading.layers is None else LayeredModel(loaded, request, card.address)
+    encoder = TextEncoder(card, model, tokenizer)
+    encoder.complete(encoder.prepare("The quick brown fox"))
+    return _pairs(encoder, loaded, tokenizer, address) if request.reading.unit == "pair" else encoder
+
+
+def _pairs(encoder: TextEncoder, loaded: LoadedModel, tokenizer: Tokenizer, address: Address) -> Encoder:
+    """Read pairs as the model was trained to, or as the user asks."""
+    wanted = asked_style(address)
+    builds_pairs = not loaded.is_causal and tokenizer.separates_pairs()
+    if wanted is None:
+        # A common space of images and texts holds one vector a text.
+        is_joint = loaded.pooling != "joint" and (loaded.is_causal or builds_pairs)
+        wanted = "joint" if is_joint else "vectors"
+    if wanted == "vectors":
+        return PairVectors(encoder)
+    if not builds_pairs:
+        return JointPairs(encoder, NewlineJoiner(tokenizer), "joint by newline")
+    if _takes_segments(loaded.model):
+        return JointPairs(encoder, tokenizer.pair, "joint")
+    return JointPairs(encoder, lambda first, second: list(tokenizer.pair(first, second)), "joint")
+
+
+def _takes_segments(model: Any) -> bool:
+    """Whether a model tells the second text from the first by their segments; tokenizers give them to all."""
+    parameters = inspect.signature(model.forward).parameters
+    return "token_type_ids" in parameters and getattr(model.config, "type_vocab_size", 2) > 1
+
+
+def _words(
+    card: ModelCard, loaded: LoadedModel, tokenizer: Tokenizer, address: Address, request: LoadRequest
+) -> Encoder:
+    reader = TextEncoder(card, loaded, tokenizer)  # for its padding and its device
+
+    def run(rows: Sequence[Sequence[int]]) -> TokenVectors:
+        inputs = reader.inputs(rows)
+        if request.reading.layers is None:
+            return _last_vectors(loaded, inputs, card.address)
+        hidden, logits = read_hidden(loaded, inputs, card.address)
+        layers = resolve_layers(request, len(hidden) - 1, card.address)
+        return TokenVectors([hidden[layer] for layer in layers], layers, logits)
+
+    words = WordTokenizer(tokenizer, card.address, address.options.get("subword", "mean"))
+    return WordEncoder(card, words, run, torch_runtime.forward_pass)
+
+
+def _last_vectors(loaded: LoadedModel, inputs: dict[str, Any], address: str) -> TokenVectors:
+    """Give what goes into the head of a checkpoint that labels tokens, else the last hidden state."""
+    if loaded.pooling == "joint":
+        return TokenVectors([trunk(loaded, address)(**inputs).last_hidden_state])
+    outcome = loaded.forward(inputs)
+    if outcome.before is not None:
+        return TokenVectors([outcome.before], logits=outcome.logits)
+    base = outcome.base
+    return TokenVectors([base[0] if getattr(base, "last_hidden_state", None) is None else base.last_hidden_state])
+
+
+def _longest_input(model: Any) -> int | None:
+    """Find how many positions a model has."""
+    config = getattr(model.config, "text_config", None) or model.config
+    limit = getattr(config, "max_position_embeddings", None)
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            # RoBERTa and its kin count positions from behind the padding's own.
+            limit = int(module.num_embeddings) - int(module.padding_idx) - 1
+    return int(limit) if limit is not None and limit > 0 else None
