@@ -179,10 +179,15 @@ def clean_boxes(boxes: BoxRecords, sizes: FloatArray, codes: IntArray) -> CleanB
         ]
     state = np.select(conditions, [_IGNORED, _SIZELESS, *_FAULTS], _KEPT).astype(np.int8)
     usable = np.flatnonzero(state == _KEPT)
-    keys = np.column_stack([rows[usable], codes[usable], inside[usable].astype(np.int64)])
-    _, first = np.unique(keys, axis=0, return_index=True)
-    state[np.delete(usable, first)] = _REPEATED
+    state[usable[_repeats(np.column_stack([inside[usable], codes[usable], rows[usable]]))]] = _REPEATED
     return CleanBoxes(rows, state, inside, frames, (inside != corners).any(axis=1))
+
+
+def _repeats(keys: FloatArray) -> IntArray:
+    """Find the rows that are the same as an earlier one; the sort is stable, so that the first of them stays."""
+    order = np.lexsort(keys.T)
+    same = (keys[order[1:]] == keys[order[:-1]]).all(axis=1)
+    return np.asarray(order[1:][same], dtype=np.intp)
 
 
 def class_notes(unused: Iterable[str]) -> list[str]:

@@ -51,6 +51,8 @@ def header_size(file: IO[bytes]) -> tuple[int, int]:
     try:
         image = Image.open(file, formats=IMAGE_FORMATS)
         width, height = image.size
+        if not (1 <= width <= LONGEST_SIDE and 1 <= height <= LONGEST_SIDE):
+            raise ValueError
         # The class's own method: that of PNG decodes all pixels to look for EXIF behind them.
         turned = Image.Image.getexif(image).get(_ORIENTATION_TAG, 1) in _TURNED
     except MemoryError:
