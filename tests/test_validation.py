@@ -206,8 +206,8 @@ class TestLabelMatrix:
             (
                 [[0, 1], [1, 1]],
                 (
-                    "labels must be given to some samples and not to others: column 1 is 1 in all rows; leave that label "
-                    "out"
+                    "labels must be given to some samples and not to others: column 1 is 1 in all rows; leave that "
+                    "label out"
                 ),
             ),
         ],
@@ -248,15 +248,15 @@ class TestDetectionLabels:
             (
                 (["cat", "dog"], np.zeros((3, 4))),
                 (
-                    "labels must hold one class and four coordinates a box for detection, got classes of shape (2,) and "
-                    "boxes of shape (3, 4)"
+                    "labels must hold one class and four coordinates a box for detection, got classes of shape (2,) "
+                    "and boxes of shape (3, 4)"
                 ),
             ),
             (
                 (["cat", "dog"], np.zeros((2, 5))),
                 (
-                    "labels must hold one class and four coordinates a box for detection, got classes of shape (2,) and "
-                    "boxes of shape (2, 5)"
+                    "labels must hold one class and four coordinates a box for detection, got classes of shape (2,) "
+                    "and boxes of shape (2, 5)"
                 ),
             ),
         ],

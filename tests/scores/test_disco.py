@@ -7,7 +7,7 @@ import pytest
 from hubscout.errors import UsageError
 from hubscout.scores import disco, get_spec
 from hubscout.scores._hard_examples import hard_examples
-from hubscout.scores.disco import group_ratios, group_slices
+from hubscout.scores._disco_estimate import group_ratios, group_slices
 from hubscout.stats import Statistics
 from hubscout.stats.folds import fold_codes
 from hubscout.testing import draw_problem
@@ -158,7 +158,22 @@ class TestHardExamples:
         ({"compat": "paper"}, "compat must be one of None, 'authors', got 'paper'"),
         ({"center": "no"}, "center must be True or False, got 'no'"),
         ({"log_determinant": 1}, "log_determinant must be True or False, got 1"),
-        ({"task": "detection"}, "task must be one of 'classification', 'regression', got 'detection'"),
+        ({"average": "micro"}, "average must be one of 'macro', 'weighted', got 'micro'"),
+        (
+            {"average": "weighted"},
+            "average must be 'macro' for classification, got 'weighted'; it says how the values of several labels a "
+            "sample are averaged",
+        ),
+        (
+            {"scale_targets": True},
+            "scale_targets must be False for classification, got True; only numbers to predict have a scale",
+        ),
+        ({"scale_targets": "yes"}, "scale_targets must be True or False, got 'yes'"),
+        (
+            {"task": "boxes"},
+            "task must be one of 'classification', 'multilabel', 'regression', 'detection', 'token_classification', "
+            "'segmentation', got 'boxes'",
+        ),
     ],
 )
 def test_bad_options(options, text: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hubscout import scores
-from hubscout.scores.disco import group_ratios, group_slices
+from hubscout.scores._disco_estimate import group_ratios, group_slices
 from hubscout.stats import Statistics
 
 FOLDER = Path(__file__).parents[1] / "golden"

@@ -11,6 +11,7 @@ import numpy as np
 
 from hubscout._typing import Array, FloatArray
 from hubscout.scores._disco_models import PooledModel
+from hubscout.stats import Spectrum
 from hubscout.stats.gaussian import nearest_mean_logits
 from hubscout.stats.namespace import like, namespace, one_hot, to_numpy
 
@@ -59,7 +60,7 @@ def pooled_influence(model: PooledModel, ratios: FloatArray) -> FloatArray:
     gradients, terms = _fit(model, ratios)
     n, priors, codes = statistics.n_samples, statistics.priors, statistics.codes
     values = np.array([gradient.value for gradient in gradients]) / n
-    squares = _share_weights(model, ratios, values)
+    squares = share_weights(model.spectrum, model.groups, n, ratios, values)
     for rows, coordinates in statistics.coordinates(model.spectrum):
         xp = namespace(coordinates)
         found = to_numpy(xp.matmul(coordinates**2, like(squares[:, None], coordinates)))[:, 0]
@@ -98,11 +99,12 @@ def _whitened(model: PooledModel, coordinates: Array, group: slice) -> Array:
     return namespace(block).matmul(block, like(model.transform[group, group], block))
 
 
-def _share_weights(model: PooledModel, ratios: FloatArray, values: FloatArray) -> FloatArray:
+def share_weights(
+    spectrum: Spectrum, groups: list[slice], n_samples: int, ratios: FloatArray, values: FloatArray
+) -> FloatArray:
     """Return what a sample's squared coordinates do to the value through the groups' shares, (n_components,)."""
-    singular_values = model.spectrum.singular_values
-    sizes = [group.stop - group.start for group in model.groups]
+    sizes = [group.stop - group.start for group in groups]
     gain = np.repeat(values - ratios @ values, sizes)
     # A singular value grows by half its size times t^2 N / s^2 - 1.
-    weights: FloatArray = gain * model.statistics.n_samples / (2 * singular_values.sum() * singular_values)
+    weights: FloatArray = gain * n_samples / (2 * spectrum.singular_values.sum() * spectrum.singular_values)
     return weights

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
-from hubscout._typing import Array, FloatArray, TaskKind
+from hubscout._typing import TaskKind
 from hubscout._validation import check_choice, check_flag, check_number, check_positive_int
 from hubscout.errors import UsageError
-from hubscout.scores._disco_cross_fit import held_out_errors, held_out_posteriors
-from hubscout.scores._disco_influence import pooled_influence
-from hubscout.scores._disco_models import ClassCovarianceModel, Covariance, PooledModel
+from hubscout.scores._averages import Average, check_average, with_scaled_targets
+from hubscout.scores._disco_estimate import Settings, decomposed
+from hubscout.scores._disco_models import Covariance
 from hubscout.scores._hard_examples import hard_examples
-from hubscout.scores._spec import Estimate, score
-from hubscout.stats import Spectrum, Statistics
+from hubscout.scores._spec import Estimate, get_spec, score
+from hubscout.stats import Statistics
 from hubscout.stats.folds import check_folds
-from hubscout.stats.namespace import like, namespace, to_numpy
 
 DEFAULT_RIDGE = {"shared": 1e-6, "class": 1e-2, "identity": 0.0}
-
-
-def group_slices(n_components: int, n_groups: int) -> list[slice]:
-    """Cut components into consecutive groups whose sizes differ by at most one, larger ones first."""
-    parts = np.array_split(np.arange(n_components), min(n_groups, max(n_components, 1)))
-    return [slice(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
-
-
-def group_ratios(spectrum: Spectrum, groups: list[slice]) -> FloatArray:
-    """Return each group's share of the sum of the kept singular values; they sum to 1."""
-    sums = np.array([spectrum.singular_values[group].sum() for group in groups])
-    ratios: FloatArray = sums / sums.sum()
-    return ratios
 
 
 def _estimate(
@@ -48,6 +31,8 @@ def _estimate(
     compat: Literal["authors"] | None = None,
     cross_fit: int | None = None,
     seed: int = 0,
+    average: Average = "macro",
+    scale_targets: bool = False,
 ) -> Estimate:
     check_choice("compat", compat, (None, "authors"))
     covariance = "identity" if compat == "authors" else covariance
@@ -63,106 +48,36 @@ def _estimate(
     if cross_fit is not None and not center:
         msg = "center must be True with cross_fit, got False; leave one of them out"
         raise UsageError(msg)
-    settings = _Settings(n_components, n_groups, covariance, ridge, center, log_determinant, cross_fit, seed)
+    check_average(statistics, average)
+    if statistics.task == "multilabel":
+        _check_several_labels(covariance, center=center)
+    statistics = with_scaled_targets(statistics, scale_targets)
+    settings = Settings(n_components, n_groups, covariance, ridge, center, log_determinant, cross_fit, seed, average)
     if hard_fraction is not None:
         # Samples that were chosen for their labels are no sample of the task: their value has no standard error.
         chosen = statistics.take(hard_examples(statistics, hard_fraction, n_components))
-        return Estimate(_decomposed(chosen, settings).value)
-    return _decomposed(statistics, settings)
+        return Estimate(decomposed(chosen, settings).value)
+    return decomposed(statistics, settings)
 
 
-@dataclass(frozen=True)
-class _Settings:
-    n_components: int | None
-    n_groups: int
-    covariance: Covariance
-    ridge: float
-    center: bool
-    log_determinant: bool
-    cross_fit: int | None
-    seed: int
-
-
-def _decomposed(statistics: Statistics, settings: _Settings) -> Estimate:
-    spectrum = statistics.spectrum(settings.n_components, centred=settings.center)
-    groups = group_slices(spectrum.n_components, settings.n_groups)
-    if groups and settings.cross_fit is not None:
-        return _cross_fitted(statistics, spectrum, groups, settings, settings.cross_fit)
-    if statistics.task == "regression":
-        return _regression(statistics, spectrum, groups)
-    if not groups:
-        # Features without any spread leave the prior as the posterior.
-        prior = statistics.priors[statistics.codes]
-        return Estimate(float(prior.mean()), lambda: prior)
-    ratios = group_ratios(spectrum, groups)
-    if settings.covariance == "class":
-        fitted = ClassCovarianceModel(
-            statistics, spectrum, groups, settings.ridge, log_determinant=settings.log_determinant
-        )
-        posteriors = fitted.terms(ratios)
-        return Estimate(float(posteriors.mean()), lambda: posteriors)
-    model = PooledModel(statistics, spectrum, groups, settings.covariance, settings.ridge)
-    return Estimate(float(model.terms(ratios).mean()), lambda: pooled_influence(model, ratios))
-
-
-def _cross_fitted(
-    statistics: Statistics, spectrum: Spectrum, groups: list[slice], settings: _Settings, n_folds: int
-) -> Estimate:
-    ratios = group_ratios(spectrum, groups)
-    if statistics.task == "regression":
-        terms = held_out_errors(statistics, spectrum, groups, ratios, n_folds, settings.seed)
-    else:
-        terms = held_out_posteriors(
-            statistics,
-            spectrum,
-            groups,
-            ratios,
-            covariance=settings.covariance,
-            ridge=settings.ridge,
-            log_determinant=settings.log_determinant,
-            n_folds=n_folds,
-            seed=settings.seed,
-        )
-    return Estimate(float(terms.mean()), lambda: terms)
-
-
-def _regression(statistics: Statistics, spectrum: Spectrum, groups: list[slice]) -> Estimate:
-    targets = statistics.targets
-    if spectrum.is_centred:
-        targets = targets - targets.mean(axis=0)
-    energy = float((targets**2).sum())
-    if not groups:
-        return Estimate(-energy / targets.size, lambda: -np.mean(targets**2, axis=1))
-    projected = statistics.target_coordinates(spectrum)
-    ratios = group_ratios(spectrum, groups)
-    fitted = np.array([(projected[group] ** 2).sum() for group in groups])
-    value = -(energy - float(ratios @ fitted)) / targets.size
-
-    def terms() -> FloatArray:
-        found = np.empty(statistics.n_samples)
-        slopes = projected / spectrum.singular_values[:, None]
-        for rows, coordinates in statistics.coordinates(spectrum):
-            errors: Array = 0.0
-            for group, ratio in zip(groups, ratios, strict=True):
-                xp = namespace(coordinates)
-                residual = like(targets[rows], coordinates) - xp.matmul(
-                    coordinates[:, group], like(slopes[group], coordinates)
-                )
-                errors = errors + float(ratio) * xp.mean(residual**2, axis=1)
-            found[rows] = -to_numpy(errors)
-        return found
-
-    return Estimate(value, terms)
+def _check_several_labels(covariance: Covariance, *, center: bool) -> None:
+    if covariance == "class":
+        msg = "covariance must be 'shared' or 'identity' for multilabel, got 'class'"
+        raise UsageError(msg)
+    if not center:
+        msg = "center must be True for multilabel, got False"
+        raise UsageError(msg)
 
 
 @score(
     estimate=_estimate,
-    tasks=("classification", "regression"),
+    tasks=("classification", "multilabel", "regression"),
     title="DISCO",
     summary="Class confidence, or least-squares fit, in each group of spectral components, weighed by the group's "
     "share of the singular values.",
-    formula="sum_g ratio_g * mean_i p_g(y_i | f_i); for regression -sum_g ratio_g * (|B|^2 - |U_g^T B|^2) / (N t)",
-    range="[0, 1] for classification; at most 0 for regression, in squared units of the targets",
+    formula="sum_g ratio_g * mean_i p_g(y_i | f_i), the mean over labels of it for several a sample; for regression "
+    "-sum_g ratio_g * (|B|^2 - |U_g^T B|^2) / (N t)",
+    range="[0, 1] for classes and labels; at most 0 for regression, in squared units of the targets",
     invariances=(
         "sample_order",
         "label_names",
@@ -194,6 +109,8 @@ def disco(
     compat: Literal["authors"] | None = None,
     cross_fit: int | None = None,
     seed: int = 0,
+    average: Average = "macro",
+    scale_targets: bool = False,
 ) -> float:
     r"""Score features by the distribution of their spectral components.
 
@@ -201,14 +118,16 @@ def disco(
     components, the score is :math:`\sum_g \mathrm{ratio}_g\, \mathrm{task}_g`. The ratio is the group's share of the
     sum of the kept singular values. For classification, task_g is the mean posterior of the true class,
     softmax over c of -1/2 (t - m_c)^T Lambda^{-1} (t - m_c) + ln pi_c in the group's coordinates t. For regression
-    it is minus the mean squared error of least squares on the group, -(\|B\|^2 - \|U_g^T B\|^2) / (N t).
+    it is minus the mean squared error of least squares on the group, -(\|B\|^2 - \|U_g^T B\|^2) / (N t). For several
+    labels a sample it is the mean posterior of whether each label is there, by two such Gaussians for each label,
+    averaged over the labels. For detection the value is the sum of two parts, those of box classes and of boxes.
 
     Parameters
     ----------
     features : array of shape (n_samples, n_features), or Statistics
         Before the classifier head; of any array-API library.
     labels : array-like of shape (n_samples,), or (n_samples, n_targets) for regression
-        Labels of any kind.
+        Labels of any kind; for detection a pair of classes and boxes (n_boxes, 4).
     n_components : int or None, default=128
         Leading components that take part; None for the whole spectrum.
     n_groups : int, default=8
@@ -218,8 +137,8 @@ def disco(
         class (as the paper prints it).
     ridge : float, optional
         Times trace / s, added to the diagonal of each covariance; 1e-6 when shared, 1e-2 for class covariances.
-    task : {"classification", "regression"}, default="classification"
-        What the labels are.
+    task : {"classification", "multilabel", "regression", "detection", "token_classification", "segmentation"}
+        What the labels are; classification by default.
     center : bool, default=True
         Whether the mean is taken from features (and regression targets).
     log_determinant : bool, default=False
@@ -233,6 +152,10 @@ def disco(
         scored. Without it they are fitted to what they score, which flatters few samples.
     seed : int, default=0
         Of the folds.
+    average : {"macro", "weighted"}, default="macro"
+        Of several labels a sample: all alike, or by their frequency.
+    scale_targets : bool, default=False
+        Whether regression targets are given mean 0 and variance 1 first, so that their units do not matter.
 
     Returns
     -------
@@ -258,6 +181,13 @@ def disco(
     Standard errors count, to first order, how each sample moves class sizes, means, the pooled covariance and the
     ratios; with class covariances only the spread of the posteriors, about half of it.
 
+    Regression targets count by their units, as in the paper: one of large numbers decides alone, unless
+    ``scale_targets``. Boxes are taken as they come, as shares of the image's width and height, all of one unit. The
+    paper's detection score joins both parts after min-max scaling over the candidates; a ranking does that, and this
+    is their plain sum. The paper has no multilabel form: a label is to its absence what a class is to another, under
+    the pooled covariance S_t - pi (1 - pi) d d^T of the samples with and without it, so that a single label gives the
+    value of two classes. A label of frequency pi has chance level pi^2 + (1 - pi)^2.
+
     References
     ----------
     T. Zhang, Y. Shu, X. Chen, Y. Long, C. Guo, B. Yang, "Assessing Pre-trained Models for Transfer Learning through
@@ -274,16 +204,23 @@ def disco(
     >>> disco(apart, labels) > disco(mixed, labels)
     True
     """
-    return _estimate(
-        Statistics.of(features, labels, task=task),
-        n_components=n_components,
-        n_groups=n_groups,
-        covariance=covariance,
-        ridge=ridge,
-        center=center,
-        log_determinant=log_determinant,
-        hard_fraction=hard_fraction,
-        compat=compat,
-        cross_fit=cross_fit,
-        seed=seed,
-    ).value
+    statistics = Statistics.of(features, labels, task=task)
+    return (
+        get_spec("disco")
+        .estimate(
+            statistics,
+            n_components=n_components,
+            n_groups=n_groups,
+            covariance=covariance,
+            ridge=ridge,
+            center=center,
+            log_determinant=log_determinant,
+            hard_fraction=hard_fraction,
+            compat=compat,
+            cross_fit=cross_fit,
+            seed=seed,
+            average=average,
+            scale_targets=scale_targets,
+        )
+        .value
+    )

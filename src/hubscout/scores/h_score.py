@@ -6,20 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from hubscout._typing import FloatArray
-from hubscout.scores._spec import Estimate, NullReference, score
-from hubscout.stats import Spectrum, Statistics
-from hubscout.stats.gaussian import ledoit_wolf_shrinkage
-from hubscout.stats.label_orders import CentredSums, trace_product_moments
+from hubscout._typing import FloatArray, TaskKind
+from hubscout.scores._averages import check_average
+from hubscout.scores._h_score_null import null, null_shrunk, shrunk_weights
+from hubscout.scores._label_correlations import HAverage, label_correlation
+from hubscout.scores._spec import Estimate, get_spec, score
+from hubscout.stats import Statistics
 from hubscout.stats.moments import centred_target_sums
-from hubscout.stats.namespace import is_numpy, like, namespace, to_numpy
+from hubscout.stats.namespace import is_numpy, to_numpy
 
 # Below this many features the decomposition takes no time. Below this share of all variance the smallest pivot is too
 # near to the rounding of float32 sums: at it, the value is off by less than 1e-6.
 _MANY_FEATURES, _SMALLEST_PIVOT = 256, 5e-6
+_AVERAGES = ("joint", "macro", "weighted")
 
 
-def _estimate(statistics: Statistics) -> Estimate:
+def _estimate(statistics: Statistics, *, average: HAverage = "joint") -> Estimate:
+    check_average(statistics, average, _AVERAGES)
+    if statistics.task == "multilabel":
+        return label_correlation(statistics, average, np.ones(statistics.spectrum().n_components))
     value = _by_factor(statistics)
     if value is not None:
         return Estimate(value, lambda: _whitened(statistics).terms())  # type: ignore[misc]
@@ -57,29 +62,17 @@ def _by_factor(statistics: Statistics) -> float | None:
     return float((sums**2).sum(axis=0) @ (1 / moments.target_totals))
 
 
-def _estimate_shrunk(statistics: Statistics) -> Estimate:
+def _estimate_shrunk(statistics: Statistics, *, average: HAverage = "joint") -> Estimate:
+    check_average(statistics, average, _AVERAGES)
     spectrum = statistics.spectrum()
     if spectrum.n_components == 0:
         return Estimate(0.0)
+    if statistics.task == "multilabel":
+        return label_correlation(statistics, average, shrunk_weights(statistics, spectrum))
     variances = spectrum.singular_values**2 / statistics.n_samples
     means = statistics.class_coordinates(spectrum)
     # Weights undo the whitening by the plain covariance, which the terms share with the plain score.
-    return _between_to_total(statistics, means / np.sqrt(variances), _shrunk_weights(statistics, spectrum))
-
-
-def _shrunk_weights(statistics: Statistics, spectrum: Spectrum) -> FloatArray:
-    """Return what each whitened component counts for under the shrunk covariance, (n_components,)."""
-    variances = spectrum.singular_values**2 / statistics.n_samples
-    amount = ledoit_wolf_shrinkage(
-        statistics.square_norms(),
-        float((variances**2).sum()),
-        float(variances.sum()),
-        statistics.n_samples,
-        statistics.n_features,
-    )
-    shrunk = (1 - amount) * variances + amount * variances.sum() / statistics.n_features
-    weights: FloatArray = (1 - amount) * (statistics.n_samples / (statistics.n_samples - 1)) * variances / shrunk
-    return weights
+    return _between_to_total(statistics, means / np.sqrt(variances), shrunk_weights(statistics, spectrum))
 
 
 def _between_to_total(statistics: Statistics, whitened: FloatArray, weights: FloatArray) -> Estimate:
@@ -102,39 +95,8 @@ def _between_to_total(statistics: Statistics, whitened: FloatArray, weights: Flo
     return Estimate(value, terms)
 
 
-def _null(statistics: Statistics) -> NullReference:
-    spectrum = statistics.spectrum()
-    if spectrum.n_components == statistics.n_samples - 1:
-        return NullReference(statistics.n_targets - 1.0, 0.0, "analytic")  # any labels whatever are fitted
-    return _over_all_orders(statistics, np.ones(spectrum.n_components), 0)
-
-
-def _null_shrunk(statistics: Statistics) -> NullReference:
-    return _over_all_orders(statistics, _shrunk_weights(statistics, statistics.spectrum()), 1)
-
-
-def _over_all_orders(statistics: Statistics, weights: FloatArray, which: int) -> NullReference:
-    """Mean and spread of tr(U diag(w) U^T B), which both scores are, with B the projection on the class means."""
-    if len(weights) == 0:
-        return NullReference(0.0, 0.0, "analytic")
-    squares = statistics.remember("h_score_leverages", lambda: _leverage_squares(statistics))[which]
-    features = CentredSums(statistics.n_samples, float(weights.sum()), float(weights @ weights), float(squares))
-    mean, deviation = trace_product_moments(features, CentredSums.of_class_means(statistics.counts))
-    return NullReference(mean, deviation, "analytic")
-
-
-def _leverage_squares(statistics: Statistics) -> FloatArray:
-    """Sum the squares of sum_k w_k u_ik^2 over the samples, with the weights of both scores in one pass, (2,)."""
-    spectrum = statistics.spectrum()
-    weights = np.stack([np.ones(spectrum.n_components), _shrunk_weights(statistics, spectrum)], axis=1)
-    whitening = np.diag(1 / spectrum.singular_values)
-    found = np.zeros(2)
-    for _, left in statistics.coordinates(spectrum, whitening, width=2 * spectrum.n_components):
-        found += (to_numpy(namespace(left).matmul(left**2, like(weights, left))).astype(np.float64) ** 2).sum(axis=0)
-    return found
-
-
 _COMMON: dict[str, Any] = {
+    "tasks": ("classification", "multilabel"),
     "cost": "N D^2 + D^3",
     "spectrum": "whole",
     "degenerate": "Constant features give 0.",
@@ -143,7 +105,7 @@ _COMMON: dict[str, Any] = {
 
 @score(
     estimate=_estimate,
-    null=_null,
+    null=null,
     title="H-score",
     summary="Trace of the between-class covariance relative to the total covariance: the sum of squared canonical "
     "correlations of features and classes.",
@@ -162,7 +124,9 @@ _COMMON: dict[str, Any] = {
     deviations="None in value; computed from the spectrum instead of a D x D pseudo-inverse.",
     **_COMMON,
 )
-def h_score(features: Any, labels: Any = None) -> float:
+def h_score(
+    features: Any, labels: Any = None, *, task: TaskKind = "classification", average: HAverage = "joint"
+) -> float:
     """Score features by the variance that classes explain.
 
     H = tr(Cov(F)^+ Cov(g)) with g_i the mean of sample i's class; equal to
@@ -172,24 +136,36 @@ def h_score(features: Any, labels: Any = None) -> float:
     ----------
     features : array of shape (n_samples, n_features), or Statistics
         Before the classifier head; of any array-API library.
-    labels : array-like of shape (n_samples,)
-        Class labels of any kind.
+    labels : array-like of shape (n_samples,), or (n_samples, n_labels) for several labels a sample
+        Class labels of any kind; 0 and 1 for several a sample; for detection a pair of classes and boxes.
+    task : {"classification", "multilabel", "detection", "token_classification", "segmentation"}
+        What the labels are; classification by default. In detection box classes alone are read.
+    average : {"joint", "macro", "weighted"}, default="joint"
+        Of several labels a sample: canonical correlations with all of them together, or the mean over labels of the
+        squared multiple correlation with each, all labels alike or by their frequency.
 
     Returns
     -------
     float
-        Higher is better; in [0, min(C - 1, rank)].
+        Higher is better; in [0, min(C - 1, rank)], for several labels a sample in [0, min(rank of labels, rank)], or
+        [0, 1] when averaged.
 
     Raises
     ------
     DataError
         When features or labels cannot be used: shapes, NaN, one class only.
+    UsageError
+        When an option does not exist for the task.
 
     Notes
     -----
     Without any signal the expected value is (C - 1) rank / (N - 1), so wide features look good on few samples; with
     at least as many features as samples it is exactly C - 1 for every model, and says nothing. Use
     `h_score_shrunk` there. Same value as the authors' code, without its D x D pseudo-inverse.
+
+    The H-score of classes is the sum of squared canonical correlations of features and class indicators, and that is
+    what it is for several labels a sample: tr(S_ff^+ S_fy S_yy^+ S_yf), where labels that follow from others count
+    once. Standard errors of the weighted average hold the frequencies fixed.
 
     References
     ----------
@@ -204,12 +180,12 @@ def h_score(features: Any, labels: Any = None) -> float:
     >>> round(h_score(np.array([[0.0], [0.0], [1.0], [1.0]]), labels), 6)
     1.0
     """
-    return _estimate(Statistics.of(features, labels)).value
+    return get_spec("h_score").estimate(Statistics.of(features, labels, task=task), average=average).value
 
 
 @score(
     estimate=_estimate_shrunk,
-    null=_null_shrunk,
+    null=null_shrunk,
     title="H-score, shrunk",
     summary="The H-score with the covariance shrunk towards a multiple of the identity (Ledoit-Wolf), sound for "
     "few samples.",
@@ -220,7 +196,9 @@ def h_score(features: Any, labels: Any = None) -> float:
     deviations="None in value; computed from the spectrum.",
     **_COMMON,
 )
-def h_score_shrunk(features: Any, labels: Any = None) -> float:
+def h_score_shrunk(
+    features: Any, labels: Any = None, *, task: TaskKind = "classification", average: HAverage = "joint"
+) -> float:
     """Score features by the variance that classes explain, under a shrunk covariance.
 
     With S the covariance of the features, a the Ledoit-Wolf amount and S_a = (1 - a) S + a (tr S / D) I, the value
@@ -230,18 +208,26 @@ def h_score_shrunk(features: Any, labels: Any = None) -> float:
     ----------
     features : array of shape (n_samples, n_features), or Statistics
         Before the classifier head; of any array-API library.
-    labels : array-like of shape (n_samples,)
-        Class labels of any kind.
+    labels : array-like of shape (n_samples,), or (n_samples, n_labels) for several labels a sample
+        Class labels of any kind; 0 and 1 for several a sample; for detection a pair of classes and boxes.
+    task : {"classification", "multilabel", "detection", "token_classification", "segmentation"}
+        What the labels are; classification by default. In detection box classes alone are read.
+    average : {"joint", "macro", "weighted"}, default="joint"
+        Of several labels a sample: canonical correlations with all of them together, or the mean over labels of the
+        squared multiple correlation with each, all labels alike or by their frequency.
 
     Returns
     -------
     float
-        Higher is better; in [0, (C - 1) N / (N - 1)].
+        Higher is better; in [0, (C - 1) N / (N - 1)], with C - 1 the rank of several labels a sample, or 1 when they
+        are averaged.
 
     Raises
     ------
     DataError
         When features or labels cannot be used: shapes, NaN, one class only.
+    UsageError
+        When an option does not exist for the task.
 
     Notes
     -----
@@ -261,4 +247,4 @@ def h_score_shrunk(features: Any, labels: Any = None) -> float:
     >>> 0 < h_score_shrunk(rng.standard_normal((20, 40)), [0, 1] * 10) < 1
     True
     """
-    return _estimate_shrunk(Statistics.of(features, labels)).value
+    return get_spec("h_score_shrunk").estimate(Statistics.of(features, labels, task=task), average=average).value

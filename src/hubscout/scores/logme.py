@@ -9,8 +9,9 @@ import numpy as np
 
 from hubscout._typing import FloatArray, TaskKind
 from hubscout._validation import check_choice
+from hubscout.scores._averages import Average, check_average, target_weights, with_scaled_targets
 from hubscout.scores._logme_model import LinearModel, linear_model
-from hubscout.scores._spec import Estimate, score
+from hubscout.scores._spec import Estimate, get_spec, score
 from hubscout.stats import Statistics
 from hubscout.stats.namespace import one_hot, to_numpy
 
@@ -86,33 +87,43 @@ def _authors_evidence(model: LinearModel, n_features: int) -> FloatArray:
     return _log_evidence(model, alpha, beta, m2, r2) + surplus * np.log(alpha) / (2 * model.n)
 
 
-def _estimate(statistics: Statistics, *, compat: Literal["authors"] | None = None) -> Estimate:
+def _estimate(
+    statistics: Statistics,
+    *,
+    compat: Literal["authors"] | None = None,
+    average: Average = "macro",
+    scale_targets: bool = False,
+) -> Estimate:
     check_choice("compat", compat, (None, "authors"))
-    model = linear_model(statistics)
+    check_average(statistics, average)
+    statistics = with_scaled_targets(statistics, scale_targets)
+    model, weights = linear_model(statistics), target_weights(statistics, average)
     if compat == "authors":
-        return Estimate(float(_authors_evidence(model, statistics.n_features).mean()))
+        return Estimate(float(weights @ _authors_evidence(model, statistics.n_features)))
     evidence = _maximise(model)
-    value = float(evidence.per_target.mean())
-    return Estimate(value, lambda: _terms(statistics, model, evidence, value))
+    value = float(weights @ evidence.per_target)
+    return Estimate(value, lambda: _terms(statistics, model, evidence, weights, value))
 
 
-def _terms(statistics: Statistics, model: LinearModel, evidence: _Evidence, value: float) -> FloatArray:
+def _terms(
+    statistics: Statistics, model: LinearModel, evidence: _Evidence, weights: FloatArray, value: float
+) -> FloatArray:
     """Return each sample's share of the evidence at the fixed point, where its first derivatives vanish."""
     spectrum = statistics.spectrum()
-    weights, offsets = model.coefficients(evidence.lam)
+    slopes, offsets = model.coefficients(evidence.lam)
     targets = statistics.targets
     found = np.empty(statistics.n_samples)
-    for rows, fitted in statistics.coordinates(spectrum, weights.T, width=statistics.n_targets):
+    for rows, fitted in statistics.coordinates(spectrum, slopes.T, width=statistics.n_targets):
         predicted = to_numpy(fitted) + offsets
         wanted = one_hot(targets[rows], statistics.n_targets) if targets.ndim == 1 else targets[rows]
-        found[rows] = -0.5 * np.mean(evidence.beta * (wanted - predicted) ** 2, axis=1)
+        found[rows] = -0.5 * (evidence.beta * (wanted - predicted) ** 2) @ weights
     terms: FloatArray = found - found.mean() + value
     return terms
 
 
 @score(
     estimate=_estimate,
-    tasks=("classification", "regression"),
+    tasks=("classification", "multilabel", "regression"),
     title="LogME",
     summary="Log evidence a sample of a Bayesian linear model from features to labels, maximised over its two "
     "precisions.",
@@ -133,11 +144,13 @@ def logme(
     *,
     task: TaskKind = "classification",
     compat: Literal["authors"] | None = None,
+    average: Average = "macro",
+    scale_targets: bool = False,
 ) -> float:
     r"""Score features by the maximum evidence of a linear model of the labels.
 
-    For each target column t (one-hot columns for classification), with lam = alpha / beta and sigma the squared
-    singular values of the uncentred features, the log evidence a sample is
+    For each target column t (one-hot columns for classification, 0 and 1 for several labels a sample), with
+    lam = alpha / beta and sigma the squared singular values of the uncentred features, the log evidence a sample is
     :math:`\frac{1}{N}[\frac{k}{2}\ln\alpha + \frac{N}{2}\ln\beta - \frac12\sum_j \ln(\alpha + \beta\sigma_j)
     - \frac{\beta}{2}|t - Fm|^2 - \frac{\alpha}{2}|m|^2 - \frac{N}{2}\ln 2\pi]`, maximised by the fixed point
     alpha = gamma / \|m\|^2, beta = (N - gamma) / \|t - Fm\|^2. The score is the mean over targets.
@@ -147,11 +160,16 @@ def logme(
     features : array of shape (n_samples, n_features), or Statistics
         Before the classifier head; of any array-API library. Not centred.
     labels : array-like of shape (n_samples,), or (n_samples, n_targets) for regression
-        Labels of any kind.
-    task : {"classification", "regression"}, default="classification"
-        What the labels are.
+        Labels of any kind; for detection a pair of classes and boxes.
+    task : {"classification", "multilabel", "regression", "detection", "token_classification", "segmentation"}
+        What the labels are; classification by default. In detection the value is the sum of two parts, the evidence
+        of box classes and that of box coordinates.
     compat : {"authors"}, optional
         Reproduce the published program, with its error for fewer samples than features.
+    average : {"macro", "weighted"}, default="macro"
+        Of several labels a sample: all alike, or by their frequency.
+    scale_targets : bool, default=False
+        Whether regression targets are given mean 0 and variance 1 first.
 
     Returns
     -------
@@ -162,6 +180,8 @@ def logme(
     ------
     DataError
         When features or labels cannot be used: shapes, NaN, one class only.
+    UsageError
+        When an option does not exist for the task.
 
     Notes
     -----
@@ -170,6 +190,9 @@ def logme(
     stops after eleven rounds. Every class counts the same, whatever its size. Targets that are fitted perfectly
     keep a residual of machine precision, so that the value stays finite. Standard errors hold alpha, beta and the
     leverages fixed.
+
+    Targets count as they are: other units of a regression target shift the value by the same amount for every
+    candidate, which keeps their order, but not values of different tasks comparable; ``scale_targets`` does.
 
     References
     ----------
@@ -188,4 +211,5 @@ def logme(
     >>> logme(apart, labels) > logme(rng.standard_normal((100, 8)), labels)
     True
     """
-    return _estimate(Statistics.of(features, labels, task=task), compat=compat).value
+    statistics = Statistics.of(features, labels, task=task)
+    return get_spec("logme").estimate(statistics, compat=compat, average=average, scale_targets=scale_targets).value
