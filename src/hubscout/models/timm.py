@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hubscout._optional import check_installed, require
@@ -13,7 +14,11 @@ from hubscout.models import torch_runtime
 from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
 from hubscout.models.hub import locate
+from hubscout.models.image_input import ImageInput
+from hubscout.models.image_readings import read_maps, reads_maps
+from hubscout.models.image_transform import ImageTransform
 from hubscout.models.loading import LoadRequest, check_options, unused_pooling
+from hubscout.models.timm_maps import IntermediateMaps
 
 _DESCRIBED = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
 
@@ -63,22 +68,31 @@ def load(address: Address, request: LoadRequest) -> Encoder:
         raise CandidateError(msg)
     model = torch_runtime.ready(model, device)
     config = timm.data.resolve_model_data_config(model)
-    run, width, n_classes = _try_out(model, config, device)
-    cfg = model.pretrained_cfg
-    card = ModelCard(
+    facts = ModelCard(
         address=str(pinned),
         identity=identity or torch_runtime.state_digest(model),
         modality="image",
-        transform={"library": "timm", **{key: _plain(config.get(key)) for key in _DESCRIBED}},
+        transform={"library": "timm"},
+        feature_dim=0,
+        licence=licence or model.pretrained_cfg.get("license"),
+        loader=f"timm {timm.__version__}",
+        device=device,
+    )
+    transform = timm.data.create_transform(**config, is_training=False)
+    stated = {key: _plain(config.get(key)) for key in _DESCRIBED}
+    if reads_maps(request.reading):
+        source = IntermediateMaps(model, device, _example(config, device))
+        return read_maps(source, request, facts, ImageInput(transform, stated, _pixels(config)))
+    run, width, n_classes = _try_out(model, config, device)
+    card = replace(
+        facts,
+        transform={**facts.transform, **stated},
         feature_dim=width,
         n_parameters=torch_runtime.count_parameters(model, without=model.get_classifier() if n_classes else None),
         source_classes=n_classes,
-        licence=licence or cfg.get("license"),
-        loader=f"timm {timm.__version__}",
-        device=device,
         notes=unused_pooling(request),
     )
-    return TimmEncoder(card, timm.data.create_transform(**config, is_training=False), run)
+    return TimmEncoder(card, transform, run)
 
 
 def import_timm() -> Any:
@@ -145,12 +159,21 @@ def _check_name(timm: Any, name: str) -> None:
 
 
 def _try_out(model: Any, config: dict[str, Any], device: str) -> tuple[Callable[[Any], Any], int, int | None]:
-    import torch
-
-    example = torch.rand(1, *config["input_size"], generator=torch.Generator().manual_seed(0)).to(device)
-    run, (features, logits) = torch_runtime.split_head(model, example)
+    run, (features, logits) = torch_runtime.split_head(model, _example(config, device))
     width = int(torch_runtime.pool_map(features).shape[1])
     return run, width, None if logits is None else int(logits.shape[1])
+
+
+def _example(config: dict[str, Any], device: str) -> Any:
+    import torch
+
+    return torch.rand(1, *config["input_size"], generator=torch.Generator().manual_seed(0)).to(device)
+
+
+def _pixels(config: dict[str, Any]) -> ImageTransform:
+    _, height, width = config["input_size"]
+    mean, std = (tuple(float(number) for number in config[key]) for key in ("mean", "std"))
+    return ImageTransform(height, width, mean, std, config["interpolation"])
 
 
 def _plain(value: Any) -> Any:

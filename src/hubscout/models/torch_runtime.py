@@ -228,35 +228,56 @@ def split_head(model: Any, example: Any) -> tuple[Callable[[Any], tuple[Any, Any
         From a batch to (features, logits or None).
     outputs : tuple
         What ``run`` gives for the example.
+    """
+    with forward_pass():
+        maps = model.forward_features(example)
+    head, outputs = find_head(model, maps)
+
+    def run(batch: Any) -> tuple[Any, Any]:
+        return head(model.forward_features(batch))
+
+    return run, outputs
+
+
+def find_head(model: Any, maps: Any) -> tuple[Callable[[Any], tuple[Any, Any]], tuple[Any, Any]]:
+    """Find the cheapest way from the last maps to pooled features and source logits.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        As for `split_head`.
+    maps : Tensor, or a list of them
+        What ``forward_features`` gives for some batch.
+
+    Returns
+    -------
+    head : callable
+        From maps to (features, logits or None).
+    outputs : tuple
+        What ``head`` gives for those maps.
 
     Notes
     -----
-    Where the classifier, put on the pooled features, gives what ``forward_head`` gives, the trunk and the
-    pooling run once and only the classifier is added. Some heads pool after the classifier; there the head
-    runs a second time.
+    Where the classifier, put on the pooled features, gives what ``forward_head`` gives, the pooling runs once and
+    only the classifier is added. Some heads pool after the classifier; there the head runs a second time.
     """
     import torch
 
     classifier: Any = model.get_classifier() if callable(getattr(model, "get_classifier", None)) else None
     n_classes = getattr(model, "num_classes", None)
 
-    def pooled(maps: Any) -> Any:
-        return model.forward_head(maps, pre_logits=True)
+    def headless(maps: Any) -> tuple[Any, Any]:
+        return model.forward_head(maps, pre_logits=True), None
 
-    def headless(batch: Any) -> tuple[Any, Any]:
-        return pooled(model.forward_features(batch)), None
+    def twice(maps: Any) -> tuple[Any, Any]:
+        return model.forward_head(maps, pre_logits=True), model.forward_head(maps)
 
-    def twice(batch: Any) -> tuple[Any, Any]:
-        maps = model.forward_features(batch)
-        return pooled(maps), model.forward_head(maps)
-
-    def once(batch: Any) -> tuple[Any, Any]:
-        features = pooled(model.forward_features(batch))
+    def once(maps: Any) -> tuple[Any, Any]:
+        features = model.forward_head(maps, pre_logits=True)
         return features, classifier(features)
 
     with forward_pass():
-        maps = model.forward_features(example)
-        features = pooled(maps)
+        features = model.forward_head(maps, pre_logits=True)
         if not n_classes or isinstance(classifier, torch.nn.Identity):
             return headless, (features, None)
         logits = model.forward_head(maps)
