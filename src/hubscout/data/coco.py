@@ -20,6 +20,7 @@ from hubscout.data.task import RowProblem, Target
 from hubscout.errors import DataError
 
 _NOWHERE = float("nan")
+_LONGEST_SHOWN = 60
 
 
 def coco_target(path: Path, *, name: str, split: str = "train") -> Target:
@@ -235,4 +236,4 @@ def _is_marked(entry: dict[str, Any]) -> bool:
 
 
 def _shown(value: object) -> str:
-    return reprlib.repr(value)
+    return reprlib.repr(value)[:_LONGEST_SHOWN]

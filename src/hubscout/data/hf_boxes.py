@@ -172,7 +172,7 @@ def _read_objects(row: int, value: Any, columns: _Columns, boxes: BoxRecords, pr
         if (reason := text_problem(class_name)) is not None:
             problems.append(RowProblem(f"row {row + 1}, object {number}", f"class {reason.removeprefix('text ')}"))
         elif known is not None and class_name not in known:
-            shown = f"class {reprlib.repr(class_name)} is none of the {len(known)} classes"
+            shown = f"class {reprlib.repr(class_name)[:60]} is none of the {len(known)} classes"
             problems.append(RowProblem(f"row {row + 1}, object {number}", shown))
         else:
             is_ignored = any(each.get(mark) in (1, True) for mark in _MARKS)

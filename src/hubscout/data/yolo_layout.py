@@ -19,6 +19,7 @@ from hubscout.errors import DataError, MissingExtraError
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 NAME_LISTS = ("classes.txt", "obj.names", "_darknet.labels")
 _MAX_TEXT_BYTES = 64 * 1024**2
+_LONGEST_SHOWN = 100
 _NOTHING = ("", "~", "null", "Null", "NULL")
 
 
@@ -149,7 +150,7 @@ def _stated(root: Path, facts: Mapping[str, Any], split: str, splits: Mapping[st
         if place is None:
             msg = (
                 f"the split {split!r} of the description must name a folder or list below its own folder, got "
-                f"{reprlib.repr(each)}"
+                f"{reprlib.repr(each)[:_LONGEST_SHOWN]}"
             )
             raise DataError(msg)
         found.append(place)
@@ -160,7 +161,10 @@ def _candidates(base: object, value: object) -> list[str]:
     """List what a stated path can mean below the folder: exporters write it from several places."""
     if not isinstance(value, str):
         return []
-    tried = [value, value.replace("\\", "/").lstrip("./")]
+    parts = [part for part in value.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    # The ends of a path that holds another machine's folders; of one name alone nobody knows which folder it was.
+    ends = ["/".join(parts[start:]) for start in range(max(1, len(parts) - 1))]
+    tried = [value, *ends]
     if isinstance(base, str) and base not in _NOTHING:
         tried.insert(0, f"{base}/{value}")
     found = []
@@ -222,7 +226,7 @@ def _yaml_names(value: object, listing: str) -> dict[int, str] | None:
     if not pairs:
         msg = (
             f"names of {listing!r} must be a list of names, or map class numbers from 0 to names, got "
-            f"{reprlib.repr(value)}"
+            f"{reprlib.repr(value)[:_LONGEST_SHOWN]}"
         )
         raise DataError(msg)
     return names
