@@ -39,7 +39,7 @@ def allocate(counts: IntArray, size: int) -> IntArray:
     array([86,  9,  5])
     """
     counts = np.asarray(counts, dtype=np.intp)
-    floors = np.minimum(counts, max(1, min(FLOOR, size // len(counts))))
+    floors = np.minimum(counts, floor_of(len(counts), size))
     at_floor = np.zeros(len(counts), dtype=bool)
     while True:
         free = ~at_floor
@@ -57,7 +57,12 @@ def allocate(counts: IntArray, size: int) -> IntArray:
     return taken.astype(np.intp)
 
 
-def draw_rows(strata: IntArray, size: int, seed: int) -> IntArray:
+def floor_of(n_strata: int, size: int) -> int:
+    """Return how many samples each stratum keeps, if it has as many: five, or fewer in a small probe, but one."""
+    return max(1, min(FLOOR, size // n_strata))
+
+
+def draw_rows(strata: IntArray, size: int, seed: int, *, strata_name: str = "classes") -> IntArray:
     """Draw rows without replacement, stratified.
 
     Parameters
@@ -68,6 +73,8 @@ def draw_rows(strata: IntArray, size: int, seed: int) -> IntArray:
         How many rows to draw; all when there are no more.
     seed : int
         Seed of `numpy.random.default_rng`.
+    strata_name : str
+        What the strata are, for the error.
 
     Returns
     -------
@@ -85,7 +92,7 @@ def draw_rows(strata: IntArray, size: int, seed: int) -> IntArray:
     present, codes, counts = np.unique(strata, return_inverse=True, return_counts=True)
     if len(present) > size:
         msg = (
-            f"probe size (--probe-size) must be at least the number of classes, {len(present)}, got {size}; "
+            f"probe size (--probe-size) must be at least the number of {strata_name}, {len(present)}, got {size}; "
             "raise it, or check that the labels are not ids"
         )
         raise UsageError(msg)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from hubscout._typing import IntArray
-from hubscout.data.allocation import draw_rows, quantile_bins
+from hubscout.data.probe_notes import probe_notes, require_contrast
+from hubscout.data.strata import draw_samples
 from hubscout.data.task import Probe, RowProblem, Target
 from hubscout.data.verification import verify_samples
 from hubscout.errors import DataError, UsageError
-
-_NAMES_SHOWN = 5
 
 
 def draw_probe(
@@ -54,7 +54,12 @@ def draw_probe(
     Notes
     -----
     Classes are drawn in proportion to their size, but each keeps ``min(n_c, floor)`` samples with ``floor =
-    max(1, min(5, size // n_classes))``. A regression target is stratified over ten bins of equal count.
+    max(1, min(5, size // n_classes))``. A regression target is stratified over ten bins of equal count; several are by
+    their first principal direction. Samples with several labels are stratified by the rarest of them, with those
+    without any as a class of their own; so are samples that have boxes, words or points, by the rarest class among
+    these. In both cases each label keeps as many samples as a class does, as far as that is possible. `size` counts
+    samples, and each brings all its boxes, words or points.
+
     Samples that fail to decode are dropped and reported, not replaced, so that the draw depends on labels,
     size and seed alone.
     """
@@ -63,30 +68,29 @@ def draw_probe(
     if not 0 <= max_bad < 1:
         msg = f"max_bad (--max-bad) must be a share of at least 0 and below 1, got {max_bad!r}"
         raise UsageError(msg)
-    n_target = len(target.labels)
-    strata = quantile_bins(target.labels, size) if target.task.kind == "regression" else target.labels
-    rows = draw_rows(strata, size, seed)
+    n_target = len(target.samples)
+    _require_units(target)
+    rows, by = draw_samples(target, size, seed)
     drawn = target.samples.subset(rows)
     verified = verify_samples(drawn, progress)
     _refuse_many_bad(verified.problems, len(rows), max_bad)
-    rows = rows[verified.kept]
-    labels = target.labels[rows]
-    _require_contrast(target, labels, len(verified.problems))
-    return Probe(
+    n_drawn, rows = len(rows), rows[verified.kept]
+    units = _unit_rows(target.unit_counts, rows)
+    probe = Probe(
         task=target.task,
         samples=drawn.subset(verified.kept) if verified.problems else drawn,
-        labels=labels,
+        labels=target.labels[units],
         rows=rows,
         fingerprint=verified.fingerprint,
         n_target=n_target,
         seed=seed,
         split=target.split,
         problems=target.problems + verified.problems,
-        notes=(
-            *target.notes,
-            *_notes(target, labels, n_target, len(verified.kept) + len(verified.problems), seed),
-        ),
+        unit_counts=None if target.unit_counts is None else target.unit_counts[rows],
+        boxes=None if target.boxes is None else target.boxes[units],
     )
+    require_contrast(probe, len(verified.problems))
+    return replace(probe, notes=(*target.notes, *probe_notes(target, probe, n_drawn, by)))
 
 
 def _whole(name: str, option: str, value: object, least: int) -> int:
@@ -111,44 +115,26 @@ def _refuse_many_bad(problems: tuple[RowProblem, ...], n_drawn: int, max_bad: fl
         raise DataError(msg)
 
 
-def _require_contrast(target: Target, labels: IntArray, n_bad: int) -> None:
-    if len(np.unique(labels)) >= 2:
-        return
-    is_regression = target.task.kind == "regression"
-    rule = "targets that differ" if is_regression else "samples of at least two classes"
-    found = f"{len(labels)} with one value" if is_regression else f"{len(labels)} of one class"
-    msg = (
-        f"the probe of {target.task.name!r} must hold {rule}, got {found if len(labels) else 'no samples'} "
-        f"after {n_bad} unreadable ones were left out; repair them or raise size (--probe-size)"
-    )
-    raise DataError(msg)
-
-
-def _notes(target: Target, labels: IntArray, n_target: int, n_drawn: int, seed: int) -> list[str]:
-    is_regression = target.task.kind == "regression"
-    notes = []
-    if n_drawn < n_target:
-        by = "target" if is_regression else "class"
-        notes.append(f"{n_drawn} of {n_target} samples were drawn, stratified by {by}, with seed {seed}")
-    if is_regression:
-        return notes
-    classes, counts = np.unique(labels, return_counts=True)
-    single = [target.task.label_names[code] for code in classes[counts == 1].tolist()]
-    if single:
-        notes.append(f"{_classes(single)} one sample in the probe, on which some scores cannot be judged")
-    lost = sorted(set(np.unique(target.labels).tolist()) - set(classes.tolist()))
-    if lost:
-        names = [target.task.label_names[code] for code in lost]
-        notes.append(f"{_classes(names)} no sample in the probe, because none of theirs could be read")
-    if 2 * len(classes) > len(labels):
-        notes.append(
-            f"there are {len(classes)} classes for {len(labels)} samples in the probe; "
-            "check that the label is not an id"
+def _require_units(target: Target) -> None:
+    n_units = n_target = len(target.samples)
+    if target.unit_counts is not None:
+        n_units = int(target.unit_counts.sum()) if len(target.unit_counts) == n_target else -1
+    n_boxes = len(target.labels) if target.boxes is None else len(target.boxes)
+    if n_units != len(target.labels) or n_boxes != len(target.labels):
+        msg = (
+            f"the labels of target {target.task.name!r} must be one a sample, or as many as unit_counts add up to and "
+            f"as there are boxes, got {len(target.labels)} for {n_target} samples; mend what made the target"
         )
-    return notes
+        raise DataError(msg)
 
 
-def _classes(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:_NAMES_SHOWN])
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return f"the class {shown} has" if len(names) == 1 else f"the {len(names)} classes {shown}{more} have"
+def _unit_rows(unit_counts: IntArray | None, rows: IntArray) -> IntArray:
+    """Give the rows of all units of the given samples, sample after sample."""
+    if unit_counts is None:
+        return rows
+    counts = unit_counts[rows]
+    starts = (np.cumsum(unit_counts) - unit_counts)[rows]
+    # Where the units of each sample start in the target, less where they start in the result.
+    shift = np.repeat(starts - (np.cumsum(counts) - counts), counts)
+    units: IntArray = np.arange(len(shift), dtype=np.intp) + shift
+    return units
