@@ -103,17 +103,13 @@ class TestDrawSamples:
 
 
 class TestPrincipalScores:
-    @given(arrays(np.float64, (12, 3), elements=st.floats(-1e6, 1e6, allow_subnormal=False)))
+    @given(arrays(np.int64, (12, 3), elements=st.integers(-1000, 1000)))
     def test_no_other_direction_varies_more(self, targets: np.ndarray) -> None:
-        scores = principal_scores(targets)
         spread = targets.std(axis=0)
-        is_varied = spread > 1e-6 * np.abs(targets).max(axis=0)
-        if not np.array_equal(is_varied, spread > 0):
-            return
-        standard = (targets - targets.mean(axis=0)) / np.where(is_varied, spread, 1) * is_varied
+        standard = (targets - targets.mean(axis=0)) / np.where(spread > 0, spread, 1)
         directions = np.random.default_rng(0).normal(size=(3, 200))
         directions /= np.linalg.norm(directions, axis=0)
-        assert scores.var() >= (standard @ directions).var(axis=0).max() - 1e-6
+        assert principal_scores(targets).var() >= (standard @ directions).var(axis=0).max() - 1e-6
 
     def test_scale_and_shift_of_a_target_do_not_matter(self) -> None:
         targets = np.random.default_rng(1).normal(size=(50, 3))
