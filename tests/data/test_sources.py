@@ -83,7 +83,7 @@ class TestOptions:
     @pytest.mark.parametrize("column", ["text_column", "image_column", "label_column"])
     def test_columns_without_a_table(self, tmp_path: Path, column: str) -> None:
         np.savez(tmp_path / "x.npz", labels=[0, 1, 0])
-        expected = "text_column, image_column and label_column need a table, got {!r}; leave them out"
+        expected = "options that name columns (--label-column and others) need a table, got {!r}; leave them out"
         source = str(tmp_path / "x.npz")
         assert refusal(source, **{column: "a"}) == expected.format(source)
         assert refusal("bundled:digits", **{column: "a"}) == expected.format("bundled:digits")
@@ -106,7 +106,8 @@ class TestErrors:
         (tmp_path / "x.pkl").write_bytes(b"")
         assert refusal(tmp_path / "x.pkl") == (
             "target must be a folder of images, a table (.csv, .tsv, .jsonl, .ndjson, .parquet), an .npz "
-            "file, a folder saved by datasets, hf:org/name, or bundled:digits, got "
+            "file, boxes in the form of COCO, Pascal VOC or YOLO, images and masks, a CoNLL file, a folder saved by "
+            "datasets, hf:org/name, or bundled:digits, got "
             f"{str(tmp_path / 'x.pkl')!r}"
         )
 

@@ -10,7 +10,8 @@ import pytest
 
 from hubscout.data.task import Probe, RowProblem, Task
 from hubscout.ranking.candidate import CandidateJob
-from hubscout.ranking.records import ProbeFacts, Ranking, ScoreEntry, ScoreRecord, order_records
+from hubscout.ranking.order import order_records
+from hubscout.ranking.records import ProbeFacts, Ranking, ScoreEntry, ScoreRecord
 
 
 def build_record(candidate: str, value: float | None = None, **facts: Any) -> ScoreRecord:

@@ -69,8 +69,8 @@ class TestCheckScoreOptions:
     def test_option_that_does_not_exist(self):
         with pytest.raises(UsageError, match=r"^score_options must name options of their score, and 'disco' has "):
             check_score_options({"disco": {"covarience": 1}}, ("disco",))
-        with pytest.raises(UsageError, match="and 'h_score' has none, got 'x'"):
-            check_score_options({"h_score": {"x": 1}}, ("h_score",))
+        with pytest.raises(UsageError, match="and 'stable_rank' has none, got 'x'"):
+            check_score_options({"stable_rank": {"x": 1}}, ("stable_rank",))
 
     @pytest.mark.parametrize(
         ("score", "options", "rule"),
@@ -101,11 +101,6 @@ class TestCheckExtraction:
         with pytest.raises(UsageError) as caught:
             check_extraction("float32", None, device)
         assert str(caught.value) == f"device must be auto, cpu, cuda, cuda:N or mps, got {device!r}"
-
-    def test_pooling(self):
-        check_extraction("float32", None, pooling="cls")
-        with pytest.raises(UsageError, match=r"^pooling must be one of cls, mean, max, last, pooler, got 'median'$"):
-            check_extraction("float32", None, pooling="median")
 
 
 class TestCheckStore:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hubscout.ranking import ScoreEntry, ScoreRecord
-from hubscout.ranking.records import order_records
+from hubscout.ranking.order import order_records
 
 
 def failed(candidate):

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from hubscout.data.task import Task
 from hubscout.ranking import ProbeFacts, Ranking, ScoreEntry, ScoreRecord
-from hubscout.ranking.records import order_records
+from hubscout.ranking.order import order_records
 from hubscout.report import ranking_table
 from hubscout.report.names import short_name
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from hubscout.data.task import Task
 from hubscout.evaluation import GroundTruth
 from hubscout.ranking import ProbeFacts, Ranking, ScoreEntry, ScoreRecord
-from hubscout.ranking.records import order_records
+from hubscout.ranking.order import order_records
 from hubscout.report import truth_table
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_args
 
 import typer
 
 from hubscout._typing import TaskKind
 from hubscout.errors import UsageError
 
-# The kinds that scores are there for; the type knows more, for scores to come.
-_KINDS: tuple[TaskKind, ...] = ("classification", "regression")
+_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
 
 TaskOption: TypeAlias = Annotated[
     str | None,
@@ -52,9 +51,9 @@ def task_kind(text: str | None) -> TaskKind | None:
     if text is None:
         return None
     for kind in _KINDS:
-        if text == kind:
+        if text.replace("-", "_") == kind:
             return kind
-    msg = f"--task must be {' or '.join(_KINDS)}, got {text!r}"
+    msg = f"--task must be one of {', '.join(_KINDS)}, got {text!r}"
     raise UsageError(msg)
 
 

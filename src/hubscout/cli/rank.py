@@ -40,13 +40,26 @@ def rank(
     image_column: Annotated[
         str | None, typer.Option(metavar="NAME", help="Column that holds the paths of the images.")
     ] = None,
-    label_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column that holds the labels.")] = None,
+    label_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Column that holds the labels; several for several labels or targets."),
+    ] = None,
+    pair_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column of the second text, where samples are pairs.")
+    ] = None,
     split: Annotated[str, typer.Option(help="Split that is looked at.")] = "train",
     probe_size: Annotated[int | None, typer.Option(help="Samples every candidate sees, at most [5000].")] = None,
     max_bad: Annotated[float, typer.Option(help="Share of the probe that may be unreadable.")] = 0.1,
     seed: SeedOption = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    pool: Annotated[str | None, typer.Option(help="Pooling of the features, such as cls or mean.")] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(metavar="all|N,...", help="Layers among which each candidate's best is chosen, such as 3,6,-1."),
+    ] = None,
+    pool: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Pooling: cls, mean, max, last, pooler; of several, the best is chosen."),
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples in one forward pass.")] = None,
     dtype: Annotated[str, typer.Option(help="How features are kept: float32 or float16.")] = "float32",
     workers: Annotated[int, typer.Option(help="Candidates that run at the same time.")] = 1,
@@ -61,6 +74,10 @@ def rank(
     engine: Annotated[str, typer.Option(help="local, or inline to debug in one process.")] = "local",
     json_path: JsonOption = None,
     csv_path: CsvOption = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Draw the scores, or score against layer or step, as .svg or .png."),
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Rank models by how well they should transfer to TARGET, without fine-tuning any.
@@ -72,8 +89,11 @@ def rank(
     from hubscout.cli.streams import check_outputs
     from hubscout.ranking import EmptyRankingError
     from hubscout.ranking import rank as run
+    from hubscout.report.charts import check_chart_path, write_chart
 
     check_outputs(json=json_path, csv=csv_path)
+    if plot is not None:
+        check_chart_path(plot)
     with reporter(quiet=quiet) as watch:
         arguments: dict[str, Any] = {
             "scores": score_names(scores),
@@ -82,11 +102,13 @@ def rank(
             "text_column": text_column,
             "image_column": image_column,
             "label_column": label_column,
+            "pair_column": pair_column,
             "split": split,
             "probe_size": probe_size,
             "max_bad": max_bad,
             "seed": seed,
             "device": device,
+            "layers": layers,
             "pooling": pool,
             "batch_size": batch_size,
             "dtype": dtype,
@@ -102,6 +124,8 @@ def rank(
         except EmptyRankingError as empty:
             ranking, error = empty.ranking, empty
     publish(ranking, json_path, csv_path, quiet=quiet)
+    if plot is not None and ranking.ranked:
+        write_chart(ranking, plot)
     if error is not None:
         raise error
     if ranking.not_ranked:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hubscout.errors import UsageError
 from hubscout.models.address import Address, parse_address
+from hubscout.models.revisions import list_revisions
 
 _SUFFIXES = {"onnx": (".onnx",), "features": (".npz", ".npy")}
 
@@ -22,7 +23,7 @@ def list_models(pattern: str) -> list[str]:
     ----------
     pattern : str
         An address in which ``*`` stands for anything: ``timm:*mobilenet*``, ``bundled:*``, ``hf:*`` (the
-        hub's cache), ``onnx:folder/*.onnx``, ``hf:./models/*``,
+        hub's cache), ``hf:org/name@*`` (branches and tags), ``onnx:folder/*.onnx``, ``hf:./models/*``,
         ``torch:nets:build?weights=run/step-*.safetensors``. A bare scheme such as ``timm:`` lists
         everything of it.
 
@@ -55,6 +56,8 @@ def list_models(pattern: str) -> list[str]:
     if address.revision is not None and "*" in address.name:
         msg = f"pattern {pattern!r} must not have a revision: it belongs to one model; leave '@…' out"
         raise UsageError(msg)
+    if address.revision is not None and "*" in address.revision:
+        return [str(address.with_revision(name)) for name in _match(list_revisions(address), address.revision)]
     names: dict[str, Callable[[str], list[str]]] = {
         "timm": _timm_names,
         "hf": _cached_names,
@@ -140,11 +143,14 @@ def natural_key(text: str) -> list[tuple[int, int, str]]:
 
 
 def _is_pattern(address: Address) -> bool:
-    return "*" in (address.options.get("weights", "") if address.scheme == "torch" else address.name)
+    named = address.options.get("weights", "") if address.scheme == "torch" else address.name
+    return "*" in f"{named}{address.revision or ''}"
 
 
 def _nothing_matches(pattern: str, address: Address) -> str:
     advice = "check the path, which is relative to the current folder"
+    if address.revision is not None:
+        return f"pattern {pattern!r} matches no candidate; the hub or its cache must hold such branches or tags"
     if address.scheme in ("timm", "bundled", "hf", "st") and not address.is_local:
         everything = [parse_address(name).name for name in list_models(f"{address.scheme}:*")]
         near = difflib.get_close_matches(address.name.strip("*"), everything, n=1, cutoff=0.5)

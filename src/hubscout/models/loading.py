@@ -101,7 +101,7 @@ def load_encoder(
     if address.scheme not in ADAPTERS:
         msg = f"address {str(address)!r} names arrays that are already computed; there is no model to load"
         raise UsageError(msg)
-    if "*" in address.name:
+    if "*" in f"{address.name}{address.revision or ''}":
         msg = f"address {str(address)!r} is a pattern; expand it with expand_candidates() first"
         raise UsageError(msg)
     module, _, function = ADAPTERS[address.scheme].partition(":")

@@ -8,11 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 from hubscout.data.task import Probe
 from hubscout.errors import HubscoutError
 from hubscout.features.feature_set import FeatureSet
 from hubscout.models.card import ModelCard
+from hubscout.models.reading import Reading, Readout
 from hubscout.ranking.entries import finite, score_entry, source_probabilities
+from hubscout.ranking.layers import LayerChoice, choose_layer, layer_score
 from hubscout.ranking.records import ScoreEntry, ScoreRecord
 
 Step = Literal["loaded", "progress", "scoring", "note"]
@@ -43,6 +48,10 @@ class CandidateJob:
         Names of models whose own code may run.
     store : str or None
         Root of the feature store; None is the default place.
+    layers : tuple of int, "all" or None
+        Layers among which the best is chosen; None for the model's own output.
+    poolings : tuple of str
+        Poolings among which the best is chosen, where layers are.
     """
 
     address: str
@@ -56,6 +65,8 @@ class CandidateJob:
     dtype: Literal["float32", "float16"] = "float32"
     trust_remote_code: tuple[str, ...] = ()
     store: str | None = None
+    layers: tuple[int, ...] | Literal["all"] | None = None
+    poolings: tuple[str, ...] = ()
 
 
 def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
@@ -83,20 +94,58 @@ def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
     start = time.perf_counter()
     card, feature_set = _features(job, emit)
     emit("scoring", len(job.probe), len(job.probe), "")
+    probe = job.probe
+    labels = feature_set.labels if probe.boxes is None else (feature_set.labels, probe.boxes)
+    choice, features = None, feature_set.features
+    if card.readouts:
+        choice, features = _choose_layer(job, card.readouts, features, labels)
     values = evaluate(
-        feature_set.features,
-        feature_set.labels,
+        features,
+        labels,
         job.scores,
         source_probs=source_probabilities(feature_set.source_logits),
-        task=job.probe.task.kind,
+        task=probe.task.kind,
+        groups=probe.groups,
         seed=job.seed,
         options=job.score_options,
     )
     entries = {name: score_entry(values[name]) for name in job.scores}
     if feature_set.source_logits is None:
         entries = {name: _without_head(name, entry) for name, entry in entries.items()}
+    if choice is not None:
+        entries = {name: _without_luck(name, entry, choice) for name, entry in entries.items()}
     record = _record(card, feature_set, entries)
-    return replace(record, seconds=time.perf_counter() - start)
+    return replace(
+        record,
+        n_features=int(features.shape[1]),
+        seconds=time.perf_counter() - start,
+        requested=job.address,
+        layers=choice,
+    )
+
+
+def _choose_layer(
+    job: CandidateJob, readouts: tuple[Readout, ...], features: npt.NDArray[Any], labels: Any
+) -> tuple[LayerChoice, npt.NDArray[Any]]:
+    kind = job.probe.task.kind
+    score, options = layer_score(job.scores[0], kind, job.score_options)
+    return choose_layer(
+        features,
+        labels,
+        readouts,
+        score=score,
+        options=options,
+        seed=job.seed,
+        task=kind,
+        groups=job.probe.groups,
+    )
+
+
+def _without_luck(score: str, entry: ScoreEntry, choice: LayerChoice) -> ScoreEntry:
+    """Rank by what the choice of a layer is worth, where the score that ranks is the one that chose."""
+    if score != choice.score or entry.value is None or choice.corrected is None:
+        return entry
+    return replace(entry, value=choice.corrected, standard_error=choice.standard_error)
 
 
 def failed_record(job: CandidateJob, error: BaseException, seconds: float, details: str | None = None) -> ScoreRecord:
@@ -121,6 +170,7 @@ def failed_record(job: CandidateJob, error: BaseException, seconds: float, detai
     return ScoreRecord(
         candidate=job.address,
         status="failed",
+        requested=job.address,
         reason=reason,
         error_type=type(error).__name__,
         details=details,
@@ -136,7 +186,13 @@ def _features(job: CandidateJob, emit: Emit) -> tuple[ModelCard, FeatureSet]:
     if address.scheme == "features":
         feature_set = feature_file_set(address.name, job.probe)
         return ModelCard(**feature_set.provenance["card"]), feature_set
-    encoder = load_encoder(address, device=job.device, pooling=job.pooling, trust_remote_code=job.trust_remote_code)
+    encoder = load_encoder(
+        address,
+        device=job.device,
+        pooling=job.pooling,
+        trust_remote_code=job.trust_remote_code,
+        reading=_reading(job),
+    )
     emit("loaded", 0, len(job.probe), encoder.card.address)
     feature_set = extract(
         encoder,
@@ -147,6 +203,15 @@ def _features(job: CandidateJob, emit: Emit) -> tuple[ModelCard, FeatureSet]:
         progress=lambda done, total: emit("progress", done, total, ""),
     )
     return encoder.card, feature_set
+
+
+def _reading(job: CandidateJob) -> Reading:
+    boxes = job.probe.boxes
+    size = None
+    if boxes is not None:
+        sides = boxes[:, 2:] - boxes[:, :2]
+        size = float(np.median(np.sqrt(sides[:, 0] * sides[:, 1])))
+    return Reading(job.probe.task.unit, job.layers, job.poolings, size)
 
 
 def _without_head(score: str, entry: ScoreEntry) -> ScoreEntry:

@@ -11,7 +11,6 @@ import numpy as np
 
 from hubscout._typing import TaskKind
 from hubscout.errors import UsageError
-from hubscout.models.loading import POOLINGS
 
 if TYPE_CHECKING:
     from hubscout.scores import ScoreSpec
@@ -154,7 +153,7 @@ def check_store(store: str | Path | None) -> None:
         raise UsageError(msg)
 
 
-def check_extraction(dtype: str, batch_size: int | None, device: str = "auto", pooling: str | None = None) -> None:
+def check_extraction(dtype: str, batch_size: int | None, device: str = "auto") -> None:
     """Refuse options that would make every candidate fail.
 
     Parameters
@@ -165,8 +164,6 @@ def check_extraction(dtype: str, batch_size: int | None, device: str = "auto", p
         Samples in one forward pass.
     device : str
         Where models run; whether this machine has it is known to each model's library only.
-    pooling : str or None
-        How tokens become one vector.
 
     Raises
     ------
@@ -181,7 +178,4 @@ def check_extraction(dtype: str, batch_size: int | None, device: str = "auto", p
         raise UsageError(msg)
     if not _DEVICE.fullmatch(device):
         msg = f"device must be auto, cpu, cuda, cuda:N or mps, got {device!r}"
-        raise UsageError(msg)
-    if pooling is not None and pooling not in POOLINGS:
-        msg = f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}"
         raise UsageError(msg)

@@ -26,7 +26,8 @@ def score_entry(value: ScoreValue) -> ScoreEntry:
     ScoreEntry
         Plain Python numbers; what is not finite is None.
     """
-    return ScoreEntry(finite(value.value), finite(value.standard_error), value.reason, float(value.seconds))
+    parts = {name: float(part) for name, part in (value.parts or {}).items()}
+    return ScoreEntry(finite(value.value), finite(value.standard_error), value.reason, float(value.seconds), parts)
 
 
 def source_probabilities(

@@ -17,7 +17,10 @@ from hubscout.ranking.engines import EngineOptions, get_engine
 from hubscout.ranking.environment import environment
 from hubscout.ranking.events import Event, OnEvent
 from hubscout.ranking.failure import EmptyRankingError
-from hubscout.ranking.records import ProbeFacts, Ranking, ScoreRecord, order_records
+from hubscout.ranking.order import order_records
+from hubscout.ranking.parts import combine_parts
+from hubscout.ranking.reading import choose_reading
+from hubscout.ranking.records import ProbeFacts, Ranking, ScoreRecord
 
 DEFAULT_PROBE_SIZE = 5000
 DEFAULT_TIME_LIMIT = 3600.0
@@ -35,10 +38,12 @@ def rank(
     text_column: str | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    pair_column: str | None = None,
     split: str = "train",
     max_bad: float = 0.1,
     device: str = "auto",
-    pooling: str | None = None,
+    layers: str | int | Sequence[int] | None = None,
+    pooling: str | Sequence[str] | None = None,
     batch_size: int | None = None,
     dtype: Literal["float32", "float16"] = "float32",
     workers: int = 1,
@@ -68,15 +73,20 @@ def rank(
     task : str, optional
         Kind of the task; read from the labels when it is not given.
     text_column, image_column, label_column : str, optional
-        Columns of a table; guessed when there is only one choice.
+        Columns of a table; guessed when there is only one choice. Several label columns, with commas, are several
+        labels or targets.
+    pair_column : str, optional
+        Column of the second text, where samples are pairs.
     split : str
         Split of the target that is read.
     max_bad : float
         Share of the probe that may be unreadable.
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-    pooling : str, optional
-        Overrides the pooling that each model brings.
+    layers : "all", int, sequence of int, or text such as "3,6,-1", optional
+        Layers among which each candidate's best is chosen, on held-out samples; the model's own output by default.
+    pooling : str or sequence of str, optional
+        Overrides the pooling that each model brings; of several, the best is chosen like a layer.
     batch_size : int, optional
         Samples in one forward pass; chosen by hubscout when it is not given.
     dtype : {"float32", "float16"}
@@ -117,16 +127,23 @@ def rank(
     tell = on_event or _ignore
     runner = get_engine(engine, EngineOptions(workers=workers, time_limit=time_limit))
     patterns = [candidates] if isinstance(candidates, str) else [str(each) for each in candidates]
-    check_extraction(dtype, batch_size, device, pooling)
+    check_extraction(dtype, batch_size, device)
+    choose_reading(layers, pooling)
     check_store(store)
     addresses = expand_candidates(patterns)
     if not addresses:
         msg = f"candidates must name at least one model, got {patterns!r}; 'bundled:*' is a first choice"
         raise UsageError(msg)
-    columns = {"text_column": text_column, "image_column": image_column, "label_column": label_column}
+    columns = {
+        "text_column": text_column,
+        "image_column": image_column,
+        "label_column": label_column,
+        "pair_column": pair_column,
+    }
     loaded = load_target(target, kind=task, split=split, **columns)
     chosen = choose_scores(scores, loaded.task.kind, score_options)
     options = check_score_options(score_options, chosen)
+    reading = choose_reading(layers, pooling, loaded.task.unit)
     probe = draw_probe(
         loaded,
         size=DEFAULT_PROBE_SIZE if probe_size is None else probe_size,
@@ -145,7 +162,9 @@ def rank(
         score_options=options,
         seed=seed,
         device=device,
-        pooling=pooling,
+        pooling=reading.poolings[0] if reading.layers is None and reading.poolings else None,
+        layers=reading.layers,
+        poolings=reading.poolings if reading.layers is not None else (),
         batch_size=batch_size,
         dtype=dtype,
         trust_remote_code=(trust_remote_code,) if isinstance(trust_remote_code, str) else tuple(trust_remote_code),
@@ -167,7 +186,7 @@ def _finish(
         task=probe.task,
         probe=facts,
         scores=scores,
-        records=order_records(records, scores[0]),
+        records=order_records(combine_parts(records, scores), scores[0]),
         options=options,
         environment=environment(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -186,6 +205,7 @@ def _facts(probe: Probe) -> ProbeFacts:
         fingerprint=probe.fingerprint,
         problems=probe.problems,
         notes=probe.notes,
+        n_units=None if probe.unit_counts is None else probe.n_units,
     )
 
 

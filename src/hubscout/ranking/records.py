@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hubscout.data.task import RowProblem, Task
-from hubscout.ranking.ties import tie_rounded
+from hubscout.ranking.layers import LayerChoice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,12 +29,16 @@ class ScoreEntry:
         Why there is no value.
     seconds : float
         Time the score took on features that were ready.
+    parts : dict of str to float
+        What a value is the sum of, where it has parts: those of box classes and of box coordinates. In a ranking each
+        is spread over 0 to 1 across the candidates before they are added.
     """
 
     value: float | None
     standard_error: float | None = None
     reason: str | None = None
     seconds: float = 0.0
+    parts: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,10 @@ class ScoreRecord:
         Rows of the probe taken from the store, computed, and computed again because they were damaged.
     notes : tuple of str
         Sentences the user should see.
+    requested : str or None
+        The address before it was pinned to a commit. Untrusted text.
+    layers : LayerChoice or None
+        The layer the candidate is judged at, where layers were asked for.
     """
 
     candidate: str
@@ -96,6 +103,8 @@ class ScoreRecord:
     rows_computed: int = 0
     rows_repaired: int = 0
     notes: tuple[str, ...] = ()
+    requested: str | None = None
+    layers: LayerChoice | None = None
 
     def value(self, score: str) -> float | None:
         """Return the value of one score, or None."""
@@ -121,6 +130,8 @@ class ProbeFacts:
         Samples left out, with the reason of each.
     notes : tuple of str
         Sentences the user should see, such as which columns were guessed.
+    n_units : int or None
+        Boxes, words or points in these samples; None where a sample is the unit.
     """
 
     n: int
@@ -130,6 +141,7 @@ class ProbeFacts:
     fingerprint: str
     problems: tuple[RowProblem, ...] = ()
     notes: tuple[str, ...] = ()
+    n_units: int | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -255,39 +267,3 @@ class Ranking:
         decides = self.scores[0] if self.scores else "nothing"
         counts = f"{len(self.records)} candidates, {len(self.ranked)} ranked by {decides}"
         return f"<Ranking on {self.task.name!r}: {counts}, {best}>"
-
-
-def order_records(records: Sequence[ScoreRecord], score: str) -> tuple[ScoreRecord, ...]:
-    """Sort candidates by one score and give them their ranks.
-
-    Parameters
-    ----------
-    records : sequence of ScoreRecord
-        In any order.
-    score : str
-        The deciding score; higher is better.
-
-    Returns
-    -------
-    tuple of ScoreRecord
-        Ranked candidates by falling value, the given order within ties, which share the better rank (1, 1,
-        3) and may differ by rounding; then candidates without a value, with the reason; failed ones last.
-    """
-    with_value = [r for r in records if r.status != "failed" and r.value(score) is not None]
-    without = [r for r in records if r.status != "failed" and r.value(score) is None]
-    failed = [r for r in records if r.status == "failed"]
-    values = [value or 0.0 for value in tie_rounded([r.value(score) for r in with_value])]
-    ranked = [
-        replace(
-            with_value[place], status="ranked", rank=1 + sum(other > values[place] for other in values), reason=None
-        )
-        for place in sorted(range(len(values)), key=lambda place: -values[place])
-    ]
-    unranked = [replace(r, status="unranked", rank=None, reason=_no_value(r, score)) for r in without]
-    return (*ranked, *unranked, *(replace(r, rank=None) for r in failed))
-
-
-def _no_value(record: ScoreRecord, score: str) -> str:
-    entry = record.scores.get(score)
-    why = entry.reason if entry is not None and entry.reason else "it was not computed"
-    return f"{score} has no value: {why}"

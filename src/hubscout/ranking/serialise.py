@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from hubscout.data.task import RowProblem, Task
 from hubscout.errors import DataError
+from hubscout.ranking.layers import LayerChoice, LayerValue
 from hubscout.ranking.records import ProbeFacts, Ranking, ScoreEntry, ScoreRecord
 
 SCHEMA = "hubscout.ranking/1"
@@ -87,6 +88,10 @@ def record_from_dict(document: dict[str, Any]) -> ScoreRecord:
     known = _known(ScoreRecord, document)
     known["scores"] = {name: ScoreEntry(**_known(ScoreEntry, entry)) for name, entry in known["scores"].items()}
     known["notes"] = tuple(known.get("notes", ()))
+    if known.get("layers") is not None:
+        choice = _known(LayerChoice, known["layers"])
+        choice["layers"] = tuple(LayerValue(**_known(LayerValue, each)) for each in choice["layers"])
+        known["layers"] = LayerChoice(**choice)
     return ScoreRecord(**known)
 
 

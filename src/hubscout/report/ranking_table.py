@@ -14,6 +14,7 @@ from hubscout.report.numbers import DASH, count, decimals, rate, with_error
 
 _UNITS = {"image": "img", "text": "text", "features": "row"}
 _MEANING = {"img": "images", "text": "texts", "row": "rows"}
+_PART = {"box": "box", "word": "word", "point": "point", "pair": "pair"}
 _STYLES = {"ranked": "", "unranked": "dim", "failed": "dim"}
 
 
@@ -63,11 +64,27 @@ def _columns(ranking: Ranking) -> list[Column]:
         Column("#", tuple(str(record.rank or DASH) for record in records)),
         Column("candidate", tuple(names[record.candidate] for record in records), justify="left", folds=True),
         *scores,
+        *_layers(records),
         Column("width", tuple(str(record.n_features or DASH) for record in records), 2, name="width"),
         Column("params", tuple(count(record.n_parameters) for record in records), 5, name="params"),
         Column(f"{unit}/s", tuple(rate(record.samples_per_second) for record in records), 3, name=f"{unit}/s"),
         Column("sec", tuple(f"{record.seconds:.1f}" for record in records), 6, name="sec"),
     ]
+
+
+def _layers(records: tuple[ScoreRecord, ...]) -> list[Column]:
+    if not any(record.layers is not None for record in records):
+        return []
+    poolings = {each.pooling for record in records if record.layers for each in record.layers.layers}
+    cells = [
+        DASH
+        if record.layers is None
+        else f"{record.layers.layer} {record.layers.pooling}"
+        if len(poolings) > 1
+        else str(record.layers.layer)
+        for record in records
+    ]
+    return [Column("layer", tuple(printable(cell) for cell in cells), 1, name="layer")]
 
 
 def _score_cells(records: tuple[ScoreRecord, ...], name: str, *, errors: bool) -> tuple[str, ...]:
@@ -85,8 +102,12 @@ def _legend(ranking: Ranking, shown: list[Column], left_out: list[str]) -> str:
     words = [f"ordered by {ranking.scores[0]}, higher is better"]
     if any("±" in cell for column in shown for cell in column.cells):
         words.append("± standard error")
+    if any(entry.parts for record in ranking.ranked for entry in record.scores.values()):
+        words.append("values with parts are sums of those, each spread over 0 to 1 across the candidates")
+    if "layer" in titles:
+        words.append("layer: the one each candidate is judged at")
     if "width" in titles:
-        words.append("width: features per sample")
+        words.append(f"width: features per {_PART.get(ranking.task.unit, 'sample')}")
     if "params" in titles:
         words.append("params: parameters of the encoder")
     if f"{unit}/s" in titles:
