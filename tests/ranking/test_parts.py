@@ -22,7 +22,8 @@ class TestCombineParts:
         assert [each.scores["knn"] for each in combined] == [ScoreEntry(0.5)] * 3
 
     def test_a_part_that_all_share_says_nothing(self):
-        combined = combine_parts([record("a", classes=0.2, boxes=-1.0), record("b", classes=0.6, boxes=-1.0)], ["disco"])
+        records = [record("a", classes=0.2, boxes=-1.0), record("b", classes=0.6, boxes=-1.0)]
+        combined = combine_parts(records, ["disco"])
         assert [each.value("disco") for each in combined] == [0.0, 1.0]
 
     def test_failed_candidates_and_missing_values_take_no_part(self):

@@ -36,8 +36,7 @@ def step(number, value):
 
 
 def rows(chart):
-    data = chart.to_dict()["data"]
-    return data["values"] if "values" in data else None
+    return chart.to_dict()["data"]["values"]
 
 
 class TestScoreChart:
