@@ -10,7 +10,6 @@ from typing import Any
 from hubscout._preflight import hub_is_reachable
 from hubscout._typing import TaskKind
 from hubscout.data.columns import ColumnRequest
-from hubscout.data.hf_images import DatasetImages as DatasetImages
 from hubscout.data.hf_targets import dataset_target
 from hubscout.data.splits import choose_split, require_no_split
 from hubscout.data.task import Target
