@@ -6,8 +6,8 @@ import pytest
 
 from hubscout.errors import UsageError
 from hubscout.scores import disco, get_spec
-from hubscout.scores._hard_examples import hard_examples
 from hubscout.scores._disco_estimate import group_ratios, group_slices
+from hubscout.scores._hard_examples import hard_examples
 from hubscout.stats import Statistics
 from hubscout.stats.folds import fold_codes
 from hubscout.testing import draw_problem
@@ -161,8 +161,10 @@ class TestHardExamples:
         ({"average": "micro"}, "average must be one of 'macro', 'weighted', got 'micro'"),
         (
             {"average": "weighted"},
-            "average must be 'macro' for classification, got 'weighted'; it says how the values of several labels a "
-            "sample are averaged",
+            (
+                "average must be 'macro' for classification, got 'weighted'; it says how the values of several labels "
+                "a sample are averaged"
+            ),
         ),
         (
             {"scale_targets": True},
@@ -171,8 +173,10 @@ class TestHardExamples:
         ({"scale_targets": "yes"}, "scale_targets must be True or False, got 'yes'"),
         (
             {"task": "boxes"},
-            "task must be one of 'classification', 'multilabel', 'regression', 'detection', 'token_classification', "
-            "'segmentation', got 'boxes'",
+            (
+                "task must be one of 'classification', 'multilabel', 'regression', 'detection', "
+                "'token_classification', 'segmentation', got 'boxes'"
+            ),
         ),
     ],
 )

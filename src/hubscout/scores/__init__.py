@@ -26,7 +26,8 @@ from hubscout.scores.nleep import nleep
 from hubscout.scores.pactran import pactran
 from hubscout.scores.parc import parc
 from hubscout.scores.ped import ped
-from hubscout.scores.probes import knn, linear_probe, nearest_centroid
+from hubscout.scores.probes import knn, linear_probe
+from hubscout.scores.prototypes import nearest_centroid
 from hubscout.scores.sfda import sfda
 from hubscout.scores.spectral import alpha_req, rankme, stable_rank
 from hubscout.scores.tmi import tmi

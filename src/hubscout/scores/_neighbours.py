@@ -19,13 +19,13 @@ _GROUPS_EACH = 16
 
 
 def nearest_neighbours(statistics: Statistics, k: int) -> tuple[IntArray, FloatArray]:
-    """Return the k nearest other samples of each sample by Euclidean distance.
+    """Return the k nearest other samples of each sample by Euclidean distance, of other groups where there are groups.
 
     Parameters
     ----------
     statistics : Statistics
     k : int
-        Below the number of samples.
+        Below the number of samples, and not above that of samples outside of any group.
 
     Returns
     -------
@@ -40,12 +40,13 @@ def nearest_neighbours(statistics: Statistics, k: int) -> tuple[IntArray, FloatA
     n = statistics.n_samples
     index = np.full((n, k), n, dtype=np.intp)
     nearness = np.full((n, k), -np.inf)  # minus half the squared distance, which a product of samples gives soonest
+    groups = statistics.groups
     for columns, samples in _centred_chunks(statistics, n):
         for first, second, near in _blocks(samples, columns.start, samples, columns.start):
-            _keep_both(near, first, second, index, nearness)
+            _keep_both(_apart(near, first, second, groups), first, second, index, nearness)
         for rows, queries in _centred_chunks(statistics, columns.start):
             for first, second, near in _blocks(queries, rows.start, samples, columns.start):
-                _keep_both(near, first, second, index, nearness)
+                _keep_both(_apart(near, first, second, groups), first, second, index, nearness)
     return index, np.sqrt(np.maximum(-2.0 * nearness, 0.0))
 
 
@@ -79,6 +80,13 @@ def _blocks(
             if queries is samples and rows == columns:
                 np.fill_diagonal(near, -np.inf)  # a sample is not its own neighbour
             yield _moved(rows, first_query), _moved(columns, first_sample), near
+
+
+def _apart(near: FloatArray, first: slice, second: slice, groups: IntArray | None) -> FloatArray:
+    """Put samples of one group infinitely far from each other."""
+    if groups is not None:
+        near[groups[first][:, None] == groups[second]] = -np.inf
+    return near
 
 
 def _slices(n_rows: int) -> list[slice]:

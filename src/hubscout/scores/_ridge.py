@@ -41,7 +41,7 @@ def ridge_strengths(squares: FloatArray, projected: FloatArray, statistics: Stat
     residuals = (shrinkage**2).T @ projected**2 + outside  # (ridges, targets)
     freedom = np.maximum(n - 1 - (1 - shrinkage).sum(axis=0), 1e-12)
     errors = residuals / freedom[:, None] ** 2
-    if statistics.task == "classification":
+    if statistics.has_classes:
         errors = errors.sum(axis=1, keepdims=True)
     chosen: FloatArray = strengths[errors.argmin(axis=0)]
     return chosen

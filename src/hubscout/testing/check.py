@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from hubscout._typing import TaskKind
 from hubscout.errors import HubscoutError
-from hubscout.scores import FEATURE_INVARIANCES, ScoreSpec, get_spec
+from hubscout.scores import FEATURE_INVARIANCES, Estimate, ScoreSpec, get_spec
 from hubscout.testing import conduct, inputs
 from hubscout.testing.conduct import require
 from hubscout.testing.problem import Problem, draw_problem
@@ -21,6 +23,8 @@ _SHAPES: tuple[dict[str, int], ...] = (
     {"n_dead": 3},
     {"n_samples": 80, "n_classes": 12},
 )
+# Kinds that differ from classification in what the samples are, and in nothing that a score could see.
+_LIKE_CLASSIFICATION: tuple[TaskKind, ...] = ("token_classification", "segmentation")
 
 
 def check_score(
@@ -32,11 +36,11 @@ def check_score(
 ) -> None:
     """Check that a score, of hubscout or of a plugin, keeps to the contract of all scores.
 
-    On drawn problems (few and many samples, dead features, small classes, duplicates): every declared invariance
-    holds; the value is a finite number, the same from the public function, and higher with a signal than without
-    (lower for a score that does not reward it); labels may be of any kind and features of any precision and memory
-    order; inputs, the global random state, the standard streams and warnings stay as they are; the terms behind the
-    standard error have the value as mean.
+    On drawn problems (few and many samples, dead features, small classes, duplicates) of each kind of task that it
+    applies to: every declared invariance holds; the value is a finite number, the same from the public function, and
+    higher with a signal than without (lower for a score that does not reward it); labels may be of any kind and
+    features of any precision and memory order; inputs, the global random state, the standard streams and warnings
+    stay as they are; the terms behind the standard error have the value as mean.
 
     Parameters
     ----------
@@ -64,8 +68,9 @@ def check_score(
     spec = _spec_of(score)
     chosen = dict(options or {})
     conduct.check_signature(spec)
-    for task in spec.tasks:
-        if task not in ("classification", "regression"):
+    for task in spec.kinds:
+        if task in _LIKE_CLASSIFICATION:
+            _check_same_as_classes(spec, task, seeds[0], chosen, tolerance)
             continue
         for seed in seeds:
             plain = draw_problem(seed, task=task)
@@ -123,14 +128,25 @@ def check_invariance(
     changed = transform(problem, invariance, seed)
     if invariance in FEATURE_INVARIANCES and "features" not in spec.needs:
         return
-    before = problem.estimate(spec, **dict(options or {})).value
-    after = changed.estimate(spec, **dict(options or {})).value
-    require(
-        bool(np.isclose(before, after, rtol=tolerance, atol=tolerance)),
-        spec,
-        f"does not ignore {invariance}, on {problem.features.shape[0]} samples of {problem.features.shape[1]} "
-        f"features: {before!r} becomes {after!r}",
+    before, after = (
+        _promised(spec, case.estimate(spec, **dict(options or {})), invariance) for case in (problem, changed)
     )
+    for part, value in before.items():
+        require(
+            bool(np.isclose(value, after[part], rtol=tolerance, atol=tolerance)),
+            spec,
+            f"does not ignore {invariance}, on {problem.features.shape[0]} samples of {problem.features.shape[1]} "
+            f"features{part and f', in its {part}'}: {value!r} becomes {after[part]!r}",
+        )
+
+
+def _promised(spec: ScoreSpec, estimate: Estimate, invariance: Any) -> dict[str, float]:
+    """Return the value, or those of its parts that are to keep an invariance; scores that joined keep their own."""
+    if estimate.parts is None:
+        return {"": estimate.value}
+    own = {part: value for part, value in estimate.parts.items() if part not in spec.joined}
+    joined = {name: estimate.parts[name] for name in spec.joined if invariance in get_spec(name).invariances}
+    return {**own, **joined}
 
 
 def _spec_of(score: str | ScoreSpec | Callable[..., float]) -> ScoreSpec:
@@ -170,7 +186,29 @@ def _degenerate(problem: Problem) -> Iterator[tuple[str, Problem]]:
     yield "duplicated samples", problem.rows(np.concatenate([whole[:10], whole, whole[:10]]))
     zeros = np.zeros_like(problem.features)
     for name, features in (("constant features", zeros + 0.1), ("all-zero features", zeros)):
-        yield name, Problem(features, problem.labels, problem.source_probs, problem.task)
+        yield name, replace(problem, features=features)
+    if problem.task == "multilabel":
+        labels = problem.labels.copy()
+        labels[:, 0] = whole == 0
+        yield "a label that one sample has", replace(problem, labels=labels)
+    if problem.task == "detection":
+        table = problem.labels.copy()
+        table[:, 0] = 1.0
+        yield "boxes of one class", replace(problem, labels=table)
+        yield (
+            "equal boxes",
+            replace(problem, labels=np.c_[problem.labels[:, 0], np.tile(table[0, 1:], (len(table), 1))]),
+        )
+
+
+def _check_same_as_classes(
+    spec: ScoreSpec, task: TaskKind, seed: int, options: dict[str, Any], tolerance: float
+) -> None:
+    problem = draw_problem(seed, task=task)
+    _check_value(spec, problem, options, tolerance)
+    plain = replace(problem, groups=None)
+    found, expected = (case.estimate(spec, **options).value for case in (plain, replace(plain, task="classification")))
+    require(found == expected, spec, f"gives {found!r} for {task} and {expected!r} for classification of the same rows")
 
 
 def _check_outcome(spec: ScoreSpec, name: str, problem: Problem, options: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +24,8 @@ def check_inputs(spec: ScoreSpec, problem: Problem, options: dict[str, Any], tol
             complaint = f"differs between {name} features and the same numbers in plain float64"
             pair = replace(problem, features=features), replace(problem, features=exact)
             _compare(spec, *pair, options, allowed, complaint)
-    if problem.task == "classification" and "label_names" in spec.invariances:
-        for name, labels, codes in label_forms(problem.labels):
+    if problem.task != "regression" and "label_names" in spec.invariances:
+        for name, labels, codes in _LABEL_FORMS[problem.task](problem.labels):
             pair = replace(problem, labels=labels), replace(problem, labels=codes)
             _compare(spec, *pair, options, tolerance, f"differs between labels as {name} and as codes")
 
@@ -53,6 +53,30 @@ def label_forms(codes: npt.NDArray[Any]) -> Iterator[tuple[str, npt.NDArray[Any]
     yield "a column", codes[:, None], codes
     halves = (codes > 0).astype(int)
     yield "booleans", halves.astype(bool), halves
+
+
+def indicator_forms(labels: npt.NDArray[Any]) -> Iterator[tuple[str, Any, npt.NDArray[Any]]]:
+    """Yield name, several labels a sample in another form, and the same as 0.0 and 1.0."""
+    yield "booleans", labels > 0, labels
+    yield "whole numbers", labels.astype(np.int8), labels
+    yield "lists", labels.astype(int).tolist(), labels
+
+
+def box_forms(table: npt.NDArray[Any]) -> Iterator[tuple[str, Any, npt.NDArray[Any]]]:
+    """Yield name, classes and boxes in another form, and the same as a table."""
+    yield "a pair", (table[:, 0], table[:, 1:]), table
+    yield "words beside boxes", (np.array([f"class {code}" for code in table[:, 0].tolist()]), table[:, 1:]), table
+    exact = np.concatenate([table[:, :1], table[:, 1:].astype(np.float32).astype(np.float64)], axis=1)
+    yield "whole numbers beside float32", (table[:, 0].astype(int), table[:, 1:].astype(np.float32)), exact
+
+
+_LABEL_FORMS: dict[str, Callable[[npt.NDArray[Any]], Iterator[tuple[str, Any, npt.NDArray[Any]]]]] = {
+    "classification": label_forms,
+    "token_classification": label_forms,
+    "segmentation": label_forms,
+    "multilabel": indicator_forms,
+    "detection": box_forms,
+}
 
 
 def _compare(

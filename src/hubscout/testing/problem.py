@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from hubscout._typing import FloatArray, TaskKind
+from hubscout._typing import FloatArray, IntArray, TaskKind
 from hubscout._validation import check_choice, check_number, check_positive_int
 from hubscout.scores import Estimate, ScoreSpec
 from hubscout.stats import Statistics
+from hubscout.testing.labels import PART_KINDS, class_labels, draw_groups, draw_labels
 
 
 @dataclass(frozen=True)
@@ -22,30 +23,41 @@ class Problem:
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_features)
-    labels : ndarray of shape (n_samples,), or (n_samples, n_targets) for regression
+    labels : ndarray
+        By the task: (n_samples,) classes, (n_samples, n_targets) numbers, (n_samples, n_labels) of 0 and 1, or
+        (n_samples, 5) class and coordinates of boxes.
     source_probs : ndarray of shape (n_samples, n_source_classes)
-    task : {"classification", "regression"}
+    task : str, default="classification"
+        Kind of task.
+    groups : ndarray of shape (n_samples,), int, or None
+        Which image or text each sample is from, where samples are parts of one.
     """
 
     features: npt.NDArray[Any]
     labels: npt.NDArray[Any]
     source_probs: FloatArray
     task: TaskKind = "classification"
+    groups: IntArray | None = None
 
     def rows(self, rows: npt.NDArray[Any]) -> Problem:
         """Return the problem of some samples, in the order given; a sample may come twice."""
         return replace(
-            self, features=self.features[rows], labels=self.labels[rows], source_probs=self.source_probs[rows]
+            self,
+            features=self.features[rows],
+            labels=self.labels[rows],
+            source_probs=self.source_probs[rows],
+            groups=None if self.groups is None else self.groups[rows],
         )
 
     def statistics(self) -> Statistics:
         """Return fresh statistics of these arrays."""
-        return Statistics(self.features, self.labels, task=self.task, source_probs=self.source_probs)
+        arrays: dict[str, Any] = {"source_probs": self.source_probs, "groups": self.groups}
+        return Statistics(self.features, self.labels, task=self.task, **arrays)
 
     @property
     def label_embeddings(self) -> FloatArray:
         """One vector a class, in the order of the sorted labels, (n_classes, n_source_classes)."""
-        _, codes = np.unique(self.labels, return_inverse=True)
+        _, codes = np.unique(class_labels(self.labels, self.task), return_inverse=True)
         codes = codes.ravel()
         sums = np.zeros((codes.max() + 1, self.source_probs.shape[1]))
         np.add.at(sums, codes, self.source_probs)
@@ -88,13 +100,16 @@ def draw_problem(
     seed : int, default=0
         The same seed gives the same problem.
     n_samples, n_features, n_classes, n_source_classes : int
-        Shapes; every class has at least one sample, and the first at least two.
+        Shapes; every class has at least one sample, and the first at least two. In a multilabel task there are as many
+        labels as classes otherwise.
     signal : float, default=1.0
         Distance of class means in units of the spread within classes; 0 for none.
     n_dead : int, default=0
         How many of the features are zero everywhere.
-    task : {"classification", "regression"}, default="classification"
-        For regression the labels are two linear functions of the features, with noise.
+    task : str, default="classification"
+        Kind of task. For regression the labels are two linear functions of the features, with noise; labels of a
+        multilabel task are whether such functions are large, and boxes follow four of them. Samples that are parts,
+        such as boxes, come in groups.
 
     Returns
     -------
@@ -112,7 +127,7 @@ def draw_problem(
     >>> problem.features.shape, problem.source_probs.shape
     ((40, 5), (40, 6))
     """
-    check_choice("task", task, ("classification", "regression"))
+    check_choice("task", task, get_args(TaskKind))
     check_positive_int("n_samples", n_samples, minimum=3)
     check_positive_int("n_features", n_features)
     check_positive_int("n_source_classes", n_source_classes)
@@ -135,8 +150,6 @@ def draw_problem(
     logits = 2 * signal * rng.standard_normal((n_classes, n_source_classes))[codes]
     logits += rng.standard_normal(logits.shape)
     probs = np.exp(logits - logits.max(axis=1, keepdims=True))
-    labels: npt.NDArray[Any] = codes
-    if task == "regression":
-        slopes = rng.standard_normal((n_features, 2)) / spreads.max()
-        labels = signal * (features @ slopes) + rng.standard_normal((n_samples, 2)) + 3.0
-    return Problem(features, labels, probs / probs.sum(axis=1, keepdims=True), task)
+    labels = draw_labels(rng, task, codes, features / spreads.max(), signal, n_classes)
+    groups = draw_groups(rng, n_samples) if task in PART_KINDS else None
+    return Problem(features, labels, probs / probs.sum(axis=1, keepdims=True), task, groups)

@@ -9,6 +9,7 @@ import numpy as np
 
 from hubscout._validation import check_choice
 from hubscout.scores import INVARIANCES
+from hubscout.testing.labels import class_labels
 from hubscout.testing.problem import Problem
 
 
@@ -53,8 +54,13 @@ def _duplication(problem: Problem, rng: np.random.Generator) -> Problem:  # noqa
 def _label_names(problem: Problem, rng: np.random.Generator) -> Problem:
     if problem.task == "regression":
         return problem
-    classes, codes = np.unique(problem.labels, return_inverse=True)
-    names = np.array([f"class {number}" for number in rng.permutation(len(classes))])
+    if problem.task == "multilabel":
+        return replace(problem, labels=problem.labels[:, rng.permutation(problem.labels.shape[1])])
+    classes, codes = np.unique(class_labels(problem.labels, problem.task), return_inverse=True)
+    order = rng.permutation(len(classes))
+    if problem.task == "detection":  # a table of numbers has numbers for classes
+        return replace(problem, labels=np.concatenate([7.0 * order[codes][:, None], problem.labels[:, 1:]], axis=1))
+    names = np.array([f"class {number}" for number in order])
     return replace(problem, labels=names[codes])
 
 
