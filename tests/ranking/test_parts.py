@@ -33,5 +33,9 @@ class TestCombineParts:
         assert [each.value("disco") for each in combined] == [2.0, None, None, 0.0]
         assert combined[1] is failed
 
+    def test_a_single_part_keeps_its_scale_and_error(self):
+        records = [record("a", classes=0.2), record("b", classes=0.6)]
+        assert combine_parts(records, ["disco"]) == records
+
     def test_a_candidate_alone_keeps_its_sum(self):
         assert combine_parts([record("a", classes=0.2, boxes=-1.0)], ["disco"])[0].value("disco") == pytest.approx(-0.8)

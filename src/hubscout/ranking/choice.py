@@ -58,11 +58,11 @@ def choose_scores(
         names = (scores,) if isinstance(scores, str) else tuple(scores)
         chosen = tuple(dict.fromkeys(names))
         for name in chosen:
-            tasks = get_spec(name).tasks
-            if kind not in tasks:
+            spec = get_spec(name)
+            if not spec.applies_to(kind):
                 msg = (
                     f"scores must apply to the task, which is {kind}, and {name!r} is for "
-                    f"{' and '.join(tasks)}; choose from {', '.join(applicable)}"
+                    f"{' and '.join(spec.kinds)}; choose from {', '.join(applicable)}"
                 )
                 raise UsageError(msg)
             missing = sorted(set(get_spec(name).required_options) - given.get(name, set()))

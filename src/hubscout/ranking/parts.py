@@ -51,4 +51,5 @@ def combine_parts(records: Sequence[ScoreRecord], scores: Sequence[str]) -> list
 
 def _parts(record: ScoreRecord, score: str) -> dict[str, float]:
     entry = record.scores.get(score)
-    return {} if entry is None or entry.value is None else entry.parts
+    # A single part has nothing to be added to, and keeps its own scale and error.
+    return {} if entry is None or entry.value is None or len(entry.parts) < 2 else entry.parts

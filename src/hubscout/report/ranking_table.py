@@ -63,13 +63,30 @@ def _columns(ranking: Ranking) -> list[Column]:
     return [
         Column("#", tuple(str(record.rank or DASH) for record in records)),
         Column("candidate", tuple(names[record.candidate] for record in records), justify="left", folds=True),
-        *scores,
+        *scores[:1],
+        *_parts(records, ranking.scores[:1]),
+        *scores[1:],
         *_layers(records),
         Column("width", tuple(str(record.n_features or DASH) for record in records), 2, name="width"),
         Column("params", tuple(count(record.n_parameters) for record in records), 5, name="params"),
         Column(f"{unit}/s", tuple(rate(record.samples_per_second) for record in records), 3, name=f"{unit}/s"),
         Column("sec", tuple(f"{record.seconds:.1f}" for record in records), 6, name="sec"),
     ]
+
+
+def _parts(records: tuple[ScoreRecord, ...], deciding: tuple[str, ...]) -> list[Column]:
+    """Show what the deciding values are sums of, as it was before it was spread over the candidates."""
+    entries = [record.scores.get(name) for record in records for name in deciding]
+    names = dict.fromkeys(
+        part for entry in entries if entry is not None and len(entry.parts) > 1 for part in entry.parts
+    )
+    columns = []
+    for name in names:
+        values = [None if entry is None else entry.parts.get(name) for entry in entries]
+        digits = decimals(values)
+        cells = tuple(DASH if value is None else with_error(value, None, digits) for value in values)
+        columns.append(Column(printable(name), cells, 1, name=printable(name)))
+    return columns
 
 
 def _layers(records: tuple[ScoreRecord, ...]) -> list[Column]:
@@ -102,8 +119,8 @@ def _legend(ranking: Ranking, shown: list[Column], left_out: list[str]) -> str:
     words = [f"ordered by {ranking.scores[0]}, higher is better"]
     if any("±" in cell for column in shown for cell in column.cells):
         words.append("± standard error")
-    if any(entry.parts for record in ranking.ranked for entry in record.scores.values()):
-        words.append("values with parts are sums of those, each spread over 0 to 1 across the candidates")
+    if any(len(entry.parts) > 1 for record in ranking.ranked for entry in record.scores.values()):
+        words.append(f"values of parts ({_part_names(ranking)}) are added after each is spread over 0 to 1")
     if "layer" in titles:
         words.append("layer: the one each candidate is judged at")
     if "width" in titles:
@@ -119,6 +136,11 @@ def _legend(ranking: Ranking, shown: list[Column], left_out: list[str]) -> str:
     if left_out:
         words.append(f"not shown for lack of room: {', '.join(left_out)}")
     return printable("; ".join(words) + ".")
+
+
+def _part_names(ranking: Ranking) -> str:
+    entries = [entry for record in ranking.ranked for entry in record.scores.values() if len(entry.parts) > 1]
+    return ", ".join(dict.fromkeys(name for entry in entries for name in entry.parts))
 
 
 def _reasons(ranking: Ranking) -> list[RenderableType]:
