@@ -71,16 +71,14 @@ class TestContent:
             write({"Annotations/a9.xml": document(thing(corners=(0, 2, 6, 5)), thing(corners=(6, 5, 12, 10)))})
         )
         assert target.boxes.tolist() == [[0, 0.2, 0.5, 0.5], [0.5, 0.5, 1, 1]]
-        (note,) = target.notes
-        assert note == (
-            "a box starts at 0, which Pascal VOC does not have, so that its boxes are read as counted from 0 and not "
-            "from 1"
-        )
+        assert target.notes == ("a box starts at 0 where Pascal VOC starts at 1, so that corners are counted from 0",)
 
     def test_a_corner_outside_is_no_sign_of_that(self, write) -> None:
-        target = read(write({"Annotations/a9.xml": document(thing(corners=(-4, 1, 6, 5)))}))
-        assert target.boxes.tolist() == [[0, 0, 0.5, 0.5]]
-        assert target.notes == ("1 of 1 box reaches out of the image and was clipped to it",)
+        target = read(
+            write({"Annotations/a9.xml": document(thing(corners=(-4, 1, 6, 5)), thing(corners=(0, 3, 6, 5)))})
+        )
+        assert target.boxes.tolist() == [[0, 0, 0.5, 0.5], [0, 0.2, 0.5, 0.5]]
+        assert target.notes == ("2 of 2 boxes reach out of the image and were clipped to it",)
 
     def test_difficult_ones_are_left_out(self, write) -> None:
         marked = thing("cat", (2, 2, 9, 9), "<difficult>1</difficult>")

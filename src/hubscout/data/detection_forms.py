@@ -19,7 +19,7 @@ from hubscout.data.splits import is_split_name
 from hubscout.data.task import Target
 from hubscout.data.voc import voc_folder, voc_splits, voc_target
 from hubscout.data.yolo import yolo_target
-from hubscout.data.yolo_layout import NAME_LISTS, YAML_NAMES, description_of
+from hubscout.data.yolo_layout import NAME_LISTS, YAML_NAMES, description_of, label_file
 from hubscout.errors import DataError, UsageError
 
 Form: TypeAlias = Literal["COCO", "Pascal VOC", "YOLO", "npz"]
@@ -133,16 +133,17 @@ def _possible_forms(path: Path) -> list[Form]:
 def _is_yolo(root: Path, places: list[str]) -> bool:
     if any((root / name).is_file() for name in YAML_NAMES):
         return True
-    for place in places:
-        start = f"{place}/" if place else ""
-        if holds_file(root, f"{start}images", IMAGE_SUFFIXES) and holds_file(root, f"{start}labels", (".txt",)):
+    below = [f"images/{folder}" for folder in folders_below(root, "images") if is_split_name(folder)]
+    for images in [*(f"{place}/images" if place else "images" for place in places), *below]:
+        if holds_file(root, images, IMAGE_SUFFIXES) and holds_file(root, _labels_of(images), (".txt",)):
             return True
-        if holds_file(root, f"images/{place}", IMAGE_SUFFIXES) and holds_file(root, f"labels/{place}", (".txt",)):
-            return True
-        # Captions lie beside images in text files too: only lines of numbers are boxes.
-        if any(_holds_numbers(root, file) for file in _paired(root, place, ".txt")):
-            return True
-    return False
+    # Captions lie beside images in text files too: only lines of numbers are boxes.
+    return any(_holds_numbers(root, file) for place in places for file in _paired(root, place, ".txt"))
+
+
+def _labels_of(images: str) -> str:
+    """Return the folder of the label files of a folder of images."""
+    return PurePosixPath(label_file(f"{images}/x.png")).parent.as_posix()
 
 
 def _paired(root: Path, place: str, suffix: str) -> list[str]:

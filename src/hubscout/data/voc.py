@@ -55,9 +55,9 @@ def voc_target(root: Path, *, name: str, split: str = "train") -> Target:
     Notes
     -----
     Pascal VOC counts pixels from 1 and both corners are part of the box, so that a box reaches from ``xmin - 1`` to
-    ``xmax``. A coordinate of 0 cannot occur there: where one does, the files were written by a program that counts
-    from 0, and the corners of all of them are taken as they stand, which a note says. Boxes marked ``difficult`` are
-    left out, as in Pascal VOC's own evaluation; see `hubscout.data.boxes.detection_target`. A picture is the file
+    ``xmax``. A corner below 1 cannot occur there: where the smallest of all is from 0 to 1, the files were written by a
+    program that counts from 0, and all corners are taken as they stand, which a note says. Boxes marked ``difficult``
+    are left out, as in Pascal VOC's own evaluation; see `hubscout.data.boxes.detection_target`. The image is the file
     with the name of its annotation file, or else the one that ``filename`` states.
 
     References
@@ -209,12 +209,11 @@ def _number(text: str | None) -> float:
 def _boxes(entries: list[_Entry]) -> tuple[BoxRecords, list[str]]:
     boxes, notes = BoxRecords(), []
     corners = [each for entry in entries for _, each, _ in entry.objects]
-    from_zero = any(0 <= edge < 0.5 for left, top, _, _ in corners for edge in (left, top))
+    # A negative corner shows that boxes reach out of their images here: then a 0 may be one that reaches out too.
+    first = min((edge for left, top, *_ in corners for edge in (left, top) if edge == edge), default=1)
+    from_zero = 0 <= first < 1
     if from_zero:
-        notes.append(
-            "a box starts at 0, which Pascal VOC does not have, so that its boxes are read as counted from 0 and not "
-            "from 1"
-        )
+        notes.append(f"a box starts at {first:g} where Pascal VOC starts at 1, so that corners are counted from 0")
     start = 0 if from_zero else 1
     for position, entry in enumerate(entries):
         for class_name, (left, top, right, bottom), is_difficult in entry.objects:
