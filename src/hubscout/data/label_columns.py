@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -120,15 +121,20 @@ def _number(raw: object) -> int | float | str:
         return f"is of type {type(raw).__name__}, not a number"
     value = plain_value(raw)
     if isinstance(value, str):
-        text = value.strip()
-        if text.lower() in _BOOLEANS:
-            return _BOOLEANS[text.lower()]
-        if not is_number(text, leading_zeros=True):
-            return f"is {text[:_LONGEST_SHOWN]!r}, not a number"
-        value = number_of(text)
+        return _number_in(value.strip())
     if value is None:
         return _MISSING
     return int(value) if isinstance(value, bool) else value
+
+
+@lru_cache(maxsize=4096)  # columns of 0 and 1 repeat few strings a million times
+def _number_in(text: str) -> int | float | str:
+    if text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
+    if not is_number(text, leading_zeros=True):
+        return f"is {text[:_LONGEST_SHOWN]!r}, not a number"
+    number = number_of(text)
+    return _MISSING if number is None else number
 
 
 def _infer(cells: _Cells, names: Sequence[str], source: str) -> tuple[TaskKind, tuple[str, ...]]:
