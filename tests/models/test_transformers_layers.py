@@ -93,7 +93,7 @@ class TestText:
         expected = [_naive(model, tokenizer, texts, layer, "last") for layer in (1, 2)]
         np.testing.assert_allclose(_encode(encoder, texts).features, np.hstack(expected), atol=1e-5)
 
-    @pytest.mark.parametrize(("kind", "own"), [("Bert", "cls"), ("GPT2", "last")])
+    @pytest.mark.parametrize(("kind", "own"), [("Bert", ["cls", "pooler"]), ("GPT2", ["last", "last"])])
     def test_classifiers_keep_their_logits(self, tmp_path, tokenizer_in, texts, kind, own):
         sizes = {"n_positions": 24, "n_embd": 16, "n_layer": 2, "n_head": 2} if kind == "GPT2" else SMALL
         config = getattr(transformers, f"{kind}Config")(vocab_size=13, num_labels=3, pad_token_id=0, **sizes)
@@ -104,7 +104,18 @@ class TestText:
         plain = _encode(load_encoder(f"hf:{tmp_path}", device="cpu"), texts)
         np.testing.assert_array_equal(batch.logits, plain.logits)
         assert encoder.card.source_classes == 3
-        assert [readout.pooling for readout in encoder.card.readouts] == [own, own]
+        assert [readout.pooling for readout in encoder.card.readouts] == own
+        np.testing.assert_array_equal(batch.features[:, 16:], plain.features)
+
+    def test_the_pooler_belongs_to_the_last_layer(self, bert, texts):
+        encoder = _load(bert, "all", "pooler", "cls")
+        assert [readout.name for readout in encoder.card.readouts] == [
+            "layer 1, cls",
+            "layer 2, cls",
+            "layer 2, pooler",
+        ]
+        plain = load_encoder(f"hf:{bert}", device="cpu", pooling="pooler")
+        np.testing.assert_array_equal(_encode(encoder, texts).features[:, 32:], _encode(plain, texts).features)
 
     def test_text_side_of_a_two_sided_model(self, tmp_path, pieces_in):
         text = {"vocab_size": 57, "max_position_embeddings": 24, "eos_token_id": 3, **SMALL}
@@ -120,99 +131,27 @@ class TestText:
             ids = torch.tensor([tokenizer("de")["input_ids"]])
             normed = model.text_model(ids).last_hidden_state
         np.testing.assert_allclose(features[1, 16:], normed[0, -1].numpy(), atol=1e-5)
-        images = _load(tmp_path, "all", "mean")
-        assert images.card.modality == "image"
-        assert [readout.width for readout in images.card.readouts] == [16, 16]
-
-
-class TestImages:
-    @pytest.mark.parametrize("is_classifier", [False, True])
-    def test_vision_transformer(self, tmp_path, pictures, is_classifier):
-        kind = transformers.ViTForImageClassification if is_classifier else transformers.ViTModel
-        model = _save(tmp_path, kind(transformers.ViTConfig(num_labels=5, **VISION)), **PROCESSOR)
-        encoder = _load(tmp_path, (0, 1, 2), "cls", "mean", "max")
-        prepared = [encoder.prepare(picture) for picture in pictures]
-        batch = encoder.encode(prepared)
-        with torch.no_grad():
-            output = model.base_model(torch.from_numpy(np.stack(prepared)), output_hidden_states=True)
-        hidden = [*output.hidden_states[:2], output.last_hidden_state]
-        expected = [part for h in hidden for part in (h[:, 0], h[:, 1:].mean(1), h[:, 1:].amax(1))]
-        np.testing.assert_allclose(batch.features, torch.cat(expected, 1).numpy(), atol=1e-5)
-        assert (batch.logits is not None) == is_classifier
-
-    def test_own_pooling_of_a_transformer_without_class_token(self, tmp_path, pictures):
-        config = transformers.SwinConfig(
-            image_size=32, patch_size=2, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4
-        )
-        model = _save(tmp_path, transformers.SwinModel(config), **PROCESSOR)
-        encoder = _load(tmp_path, "all")
-        assert encoder.card.readouts == (Readout(1, "mean", 16), Readout(2, "mean", 16))
-        prepared = [encoder.prepare(picture) for picture in pictures]
-        with torch.no_grad():
-            output = model(torch.from_numpy(np.stack(prepared)), output_hidden_states=True)
-        expected = [output.hidden_states[1].mean(1), output.last_hidden_state.mean(1)]
-        np.testing.assert_allclose(encoder.encode(prepared).features, torch.cat(expected, 1).numpy(), atol=1e-5)
-
-    @pytest.mark.parametrize("kind", ["ResNet", "ConvNext", "Segformer"])
-    def test_stages_of_convolutional_networks(self, tmp_path, pictures, kind):
-        sizes = {
-            "ResNet": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"},
-            "ConvNext": {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2},
-            "Segformer": {
-                "num_encoder_blocks": 2, "depths": [1, 1], "sr_ratios": [2, 1], "hidden_sizes": [8, 16],
-                "patch_sizes": [3, 3], "strides": [2, 2], "num_attention_heads": [1, 1], "mlp_ratios": [2, 2],
-            },
-        }  # fmt: skip
-        config = getattr(transformers, f"{kind}Config")(**sizes[kind])
-        model = _save(tmp_path, getattr(transformers, f"{kind}Model")(config), **PROCESSOR)
-        encoder = _load(tmp_path, "all", "mean", "max", "cls")
-        prepared = [encoder.prepare(picture) for picture in pictures]
-        with torch.no_grad():
-            stages = model(torch.from_numpy(np.stack(prepared)), output_hidden_states=True).hidden_states[-2:]
-        expected = [part for stage in stages for part in (stage.mean((2, 3)), stage.amax((2, 3)))]
-        np.testing.assert_allclose(encoder.encode(prepared).features, torch.cat(expected, 1).numpy(), atol=1e-5)
-        assert [(readout.layer, readout.width) for readout in encoder.card.readouts] == [(1, 8)] * 2 + [(2, 16)] * 2
-        assert encoder.card.notes == ("pooling 'cls' is left out: the layers of this model are pooled by mean or max",)
-
-    @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
-    def test_the_last_layer_is_the_plain_features(self, tmp_path, pictures, pooling):
-        _save(tmp_path, transformers.ViTModel(transformers.ViTConfig(**VISION)), **PROCESSOR)
-        plain = load_encoder(f"hf:{tmp_path}", device="cpu", pooling=pooling)
-        expected = _encode(plain, pictures).features
-        np.testing.assert_array_equal(_encode(_load(tmp_path, (-1,), pooling), pictures).features, expected)
 
 
 class TestRefusals:
-    def test_no_pooling_is_left(self, tmp_path, bert):
-        config = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8], depths=[1], layer_type="basic")
-        _save(tmp_path, transformers.ResNetModel(config), **PROCESSOR)
-        for folder, pooling, there in (
-            (tmp_path, "cls", "mean or max"),
-            (bert, "pooler", "cls or mean or max or last"),
-        ):
-            with pytest.raises(CandidateError) as caught:
-                _load(folder, "all", pooling)
-            assert str(caught.value) == (
-                f"candidate 'hf:{folder}' pools its layers by {there}, not by {pooling}; "
-                "choose among them with poolings (--pool), or leave it out"
-            )
+    def test_no_pooling_is_left(self, tmp_path, tokenizer_in):
+        config = transformers.BertConfig(vocab_size=13, max_position_embeddings=24, **SMALL)
+        _save(tmp_path, transformers.BertForMaskedLM(config))  # without a pooler
+        tokenizer_in(tmp_path)
+        with pytest.raises(CandidateError) as caught:
+            _load(tmp_path, "all", "pooler")
+        assert str(caught.value) == (
+            f"candidate 'hf:{tmp_path}' has none of the poolings pooler (--pool) at these layers; "
+            "it has cls, mean, max, last"
+        )
+        assert _load(tmp_path, "all", "pooler", "mean").card.notes == (
+            "poolings left out, since this model has nothing of the kind: pooler",
+        )
 
     def test_a_layer_that_is_not_there(self, bert):
         with pytest.raises(UsageError) as caught:
             _load(bert, (3,))
         assert str(caught.value) == f"layers (--layers) of 'hf:{bert}' must lie between -2 and 2, got 3"
-
-    def test_what_goes_into_the_first_layer_may_be_unknown(self, tmp_path):
-        config = transformers.SegformerConfig(
-            num_encoder_blocks=1, depths=[1], sr_ratios=[1], hidden_sizes=[8], patch_sizes=[3], strides=[2],
-            num_attention_heads=[1], mlp_ratios=[2],
-        )  # fmt: skip
-        _save(tmp_path, transformers.SegformerModel(config), **PROCESSOR)
-        with pytest.raises(CandidateError) as caught:
-            _load(tmp_path, (0, 1))
-        assert str(caught.value) == (
-            f"layer 0 of 'hf:{tmp_path}' is not among its hidden states; leave it out (--layers)"
-        )
 
     def test_layers_of_other_lengths(self, tmp_path, pieces_in):
         config = transformers.FunnelConfig(

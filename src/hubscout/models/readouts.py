@@ -84,37 +84,35 @@ def choose_poolings(
 
     Examples
     --------
-    >>> choose_poolings(["cls", "mean"], "mean", ["mean", "max"], "hf:org/name")
-    (('mean',), ("pooling 'cls' is left out: the layers of this model are pooled by mean or max",))
+    >>> choose_poolings(["cls", "pooler"], "mean", ["cls", "mean", "max"], "hf:org/name")
+    (('cls',), ('poolings left out, since this model has nothing of the kind: pooler',))
     """
     wanted = tuple(dict.fromkeys(asked)) or (own,)
     fitting = tuple(pooling for pooling in wanted if pooling in possible)
     if not fitting:
         msg = (
-            f"candidate {address!r} pools its layers by {' or '.join(possible)}, not by {' or '.join(wanted)}; "
-            "choose among them with poolings (--pool), or leave it out"
+            f"candidate {address!r} has none of the poolings {', '.join(wanted)} (--pool) at these layers; "
+            f"it has {', '.join(possible)}"
         )
         raise CandidateError(msg)
-    left_out = [pooling for pooling in wanted if pooling not in possible]
-    return fitting, tuple(
-        f"pooling {pooling!r} is left out: the layers of this model are pooled by {' or '.join(possible)}"
-        for pooling in left_out
-    )
+    missing = [pooling for pooling in wanted if pooling not in possible]
+    notes = (f"poolings left out, since this model has nothing of the kind: {', '.join(missing)}",) if missing else ()
+    return fitting, notes
 
 
-def pool_text_layers(
-    hidden: Sequence[Any], mask: Any, layers: Sequence[int], poolings: Sequence[str], address: str
-) -> tuple[tuple[Readout, ...], Any]:
-    """Pool the token vectors of several layers.
+def pool_text_layer(
+    vectors: Any, mask: Any, layer: int, poolings: Sequence[str], address: str
+) -> list[tuple[int, str, Any]]:
+    """Pool the token vectors of one layer.
 
     Parameters
     ----------
-    hidden : sequence of Tensors or ndarrays of shape (b, tokens, d)
-        From what goes into the first layer to the last.
+    vectors : Tensor or ndarray of shape (b, tokens, d)
+        One vector a token.
     mask : Tensor or ndarray of shape (b, tokens), int
         1 at tokens, 0 at padding.
-    layers : sequence of int
-        Which to pool.
+    layer : int
+        Which one it is.
     poolings : sequence of str
         Among ``cls``, ``mean``, ``max`` and ``last``.
     address : str
@@ -122,27 +120,21 @@ def pool_text_layers(
 
     Returns
     -------
-    readouts : tuple of Readout
-        By layer, then by pooling.
-    features : Tensor or ndarray of shape (b, n_features)
-        The readouts side by side.
+    list of (layer, pooling, vectors)
+        For `join_readouts`.
 
     Raises
     ------
     CandidateError
-        When a layer has another number of tokens than the text.
+        When the layer has another number of tokens than the text.
     """
-    parts = []
-    for layer in layers:
-        vectors = hidden[layer]
-        if vectors.ndim != 3 or tuple(vectors.shape[:2]) != tuple(mask.shape):
-            msg = (
-                f"layer {layer} of {address!r} has shape {tuple(vectors.shape)}, not one vector for each of the "
-                f"{mask.shape[1]} tokens; leave that layer out with layers (--layers)"
-            )
-            raise CandidateError(msg)
-        parts += [(layer, pooling, pool_tokens(vectors, mask, pooling)) for pooling in poolings]
-    return join_readouts(parts)
+    if vectors.ndim != 3 or tuple(vectors.shape[:2]) != tuple(mask.shape):
+        msg = (
+            f"layer {layer} of {address!r} has shape {tuple(vectors.shape)}, not one vector for each of the "
+            f"{mask.shape[1]} tokens; leave that layer out with layers (--layers)"
+        )
+        raise CandidateError(msg)
+    return [(layer, pooling, pool_tokens(vectors, mask, pooling)) for pooling in poolings]
 
 
 def join_readouts(parts: Sequence[tuple[int, str, Any]]) -> tuple[tuple[Readout, ...], Any]:

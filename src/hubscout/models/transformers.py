@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from hubscout._optional import check_installed
@@ -66,7 +67,7 @@ def load(address: Address, request: LoadRequest) -> Encoder:
             notes=(*loaded.notes, *_better_scheme(snapshot.path, address)),
         )
         if loaded.modality == "image":
-            return image_encoder(card, loaded, snapshot.path, request, trusted=trusted)
+            return image_encoder(card, loaded, snapshot.path, replace(request, pooling=wanted), trusted=trusted)
         return text_encoder(card, loaded, snapshot.path, address, request, trusted=trusted)
 
 

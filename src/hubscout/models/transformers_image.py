@@ -13,16 +13,18 @@ import numpy.typing as npt
 from hubscout.errors import CandidateError
 from hubscout.models import torch_runtime
 from hubscout.models.card import Encoder, ModelCard
+from hubscout.models.image_input import ImageInput
+from hubscout.models.image_readings import read_maps, reads_maps
 from hubscout.models.loading import LoadRequest
 from hubscout.models.transformers_encoder import TransformersEncoder
-from hubscout.models.transformers_layers import LayeredModel
+from hubscout.models.transformers_maps import HiddenMaps, whole_pixels
 from hubscout.models.transformers_model import LoadedModel
 
 
 class ImageEncoder(TransformersEncoder):
     """A vision model with its own image processor."""
 
-    def __init__(self, card: ModelCard, loaded: LoadedModel | LayeredModel, processor: Any) -> None:
+    def __init__(self, card: ModelCard, loaded: LoadedModel, processor: Any) -> None:
         super().__init__(card, loaded)
         self._processor = processor
 
@@ -82,8 +84,12 @@ def image_encoder(
         str(folder), local_files_only=True, trust_remote_code=trusted, backend="pil"
     )
     settings = {key: _listed(value) for key, value in processor.to_dict().items() if _is_plain(value)}
-    model = loaded if request.reading.layers is None else LayeredModel(loaded, request, card.address)
-    encoder = ImageEncoder(replace(card, transform={**card.transform, **settings}), model, processor)
+    encoder = ImageEncoder(replace(card, transform={**card.transform, **settings}), loaded, processor)
+    if reads_maps(request.reading):
+        pixels = whole_pixels(encoder.prepare, processor, card.address)
+        given = ImageInput(encoder.prepare, settings, pixels)
+        source = HiddenMaps(loaded, encoder.inputs, card.address, card.device, given.shape)
+        return read_maps(source, request, card, given)
     encoder.complete(encoder.prepare(Image.effect_mandelbrot((64, 64), (-2, -1.5, 1, 1.5), 20)))
     return encoder
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from hubscout.errors import CandidateError
 from hubscout.models.loading import LoadRequest
 from hubscout.models.pooling import TOKEN_POOLINGS
 from hubscout.models.reading import Readout
-from hubscout.models.readouts import choose_poolings, join_readouts, pool_text_layers, resolve_layers
-from hubscout.models.transformers_model import LoadedModel
-from hubscout.models.transformers_pooling import pool_image, prefix_tokens, settle_pooling
+from hubscout.models.readouts import choose_poolings, join_readouts, pool_text_layer, resolve_layers
+from hubscout.models.transformers_model import LoadedModel, Outcome, last_hidden
+from hubscout.models.transformers_pooling import settle_pooling
+
+# Poolings of the last layer that no other layer has.
+_OWN_POOLERS = ("head", "pooler")
 
 
 class LayeredModel:
-    """A model whose features are several of its layers side by side.
+    """A text model whose features are several of its layers side by side.
 
     Parameters
     ----------
@@ -28,9 +30,9 @@ class LayeredModel:
 
     Notes
     -----
-    Layers are counted as transformers counts its hidden states: 0 is what goes into the first layer, and of
-    hierarchical vision models each stage is a layer. The last layer is the model's own last hidden state, with its
-    final norm where it has one.
+    Layers are counted as transformers counts its hidden states: 0 is what goes into the first layer. The last layer is
+    the model's own last hidden state, with its final norm where it has one. What a model makes of its last layer by a
+    pooler of its own, such as what goes into the head of a classification checkpoint, is a pooling of that layer.
     """
 
     def __init__(self, loaded: LoadedModel, request: LoadRequest, address: str) -> None:
@@ -39,29 +41,29 @@ class LayeredModel:
         self._address = address
         self._layers: tuple[int, ...] = ()
         self._poolings: tuple[str, ...] = ()
+        self._with_pooler = False
         self.readouts: tuple[Readout, ...] = ()
         self.late_notes: tuple[str, ...] = ()
 
     @property
     def pooling(self) -> str:
         """The poolings of each layer, for the card."""
-        return ", ".join(self._poolings)
+        return ", ".join((*self._poolings, *(["pooler"] if self._with_pooler else [])))
 
     def settle(self, inputs: dict[str, Any]) -> None:
         """Find on a first batch which layers there are and how they are pooled."""
         settle_pooling(self._loaded, inputs)
-        hidden, _ = read_hidden(self._loaded, inputs, self._address)
-        self._layers = resolve_layers(self._request, len(hidden) - 1, self._address)
-        is_text = self._loaded.modality == "text"
-        possible: Sequence[str] = TOKEN_POOLINGS
-        if not is_text:
-            n_prefix = prefix_tokens(trunk(self._loaded, self._address))
-            has_class_token = n_prefix > 0 and any(layer is not None and layer.ndim == 3 for layer in hidden)
-            possible = ("cls", "mean", "max") if has_class_token else ("mean", "max")
-        self._poolings, self.late_notes = choose_poolings(
-            self._request.reading.poolings, _own_pooling(self._loaded, possible), possible, self._address
-        )
-        self.readouts, _ = self._pool(hidden, inputs)
+        states = read_hidden(self._loaded, inputs, self._address)
+        depth = len(states.hidden) - 1
+        self._layers = resolve_layers(self._request, depth, self._address)
+        asked = self._request.reading.poolings
+        has_pooler = states.pooler is not None and depth in self._layers
+        is_own = self._loaded.pooling in _OWN_POOLERS and not self._loaded.is_causal
+        self._with_pooler = has_pooler and ("pooler" in asked or (not asked and is_own))
+        possible = (*TOKEN_POOLINGS, *(["pooler"] if has_pooler else []))
+        poolings, self.late_notes = choose_poolings(asked, _own_pooling(self._loaded), possible, self._address)
+        self._poolings = tuple(pooling for pooling in poolings if pooling != "pooler")
+        self.readouts, _ = self._pool(states, inputs)
 
     def run(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
         """Run one batch.
@@ -76,23 +78,20 @@ class LayeredModel:
         features : Tensor of shape (b, n_features)
         logits : Tensor of shape (b, source_classes) or None
         """
-        hidden, logits = read_hidden(self._loaded, inputs, self._address)
-        return self._pool(hidden, inputs)[1], logits
+        states = read_hidden(self._loaded, inputs, self._address)
+        return self._pool(states, inputs)[1], states.logits
 
-    def _pool(self, hidden: Sequence[Any], inputs: dict[str, Any]) -> tuple[tuple[Readout, ...], Any]:
+    def _pool(self, states: HiddenStates, inputs: dict[str, Any]) -> tuple[tuple[Readout, ...], Any]:
+        last = len(states.hidden) - 1
+        parts = []
         for layer in self._layers:
-            if hidden[layer] is None:
-                msg = f"layer {layer} of {self._address!r} is not among its hidden states; leave it out (--layers)"
-                raise CandidateError(msg)
-        if self._loaded.modality == "text":
-            return pool_text_layers(hidden, inputs["attention_mask"], self._layers, self._poolings, self._address)
-        n_prefix = prefix_tokens(trunk(self._loaded, self._address))
-        parts = [
-            (layer, pooling, pool_image(hidden[layer], n_prefix, pooling))
-            for layer in self._layers
-            for pooling in self._poolings
-            if pooling != "cls" or hidden[layer].ndim == 3
-        ]
+            poolings = self._poolings
+            if self._with_pooler and layer == last:
+                # Where the poolings are the model's own choice, its pooler stands for them at the last layer.
+                poolings = poolings if self._request.reading.poolings else ()
+            parts += pool_text_layer(states.hidden[layer], inputs["attention_mask"], layer, poolings, self._address)
+        if self._with_pooler:
+            parts.append((last, "pooler", states.pooler))
         return join_readouts(parts)
 
 
@@ -125,8 +124,26 @@ def trunk(loaded: LoadedModel, address: str) -> Any:
     return side
 
 
-def read_hidden(loaded: LoadedModel, inputs: dict[str, Any], address: str) -> tuple[list[Any], Any]:
-    """Run a model once and return all its hidden states.
+class HiddenStates(NamedTuple):
+    """What one forward pass over texts gives.
+
+    Parameters
+    ----------
+    hidden : list of Tensors of shape (b, tokens, d)
+        From what goes into the first layer to the last.
+    logits : Tensor or None
+        Of the source head.
+    pooler : Tensor of shape (b, d) or None
+        What the model itself makes of its last layer by trained weights.
+    """
+
+    hidden: list[Any]
+    logits: Any = None
+    pooler: Any = None
+
+
+def read_hidden(loaded: LoadedModel, inputs: dict[str, Any], address: str) -> HiddenStates:
+    """Run a text model once and return all its hidden states.
 
     Parameters
     ----------
@@ -139,9 +156,38 @@ def read_hidden(loaded: LoadedModel, inputs: dict[str, Any], address: str) -> tu
 
     Returns
     -------
-    hidden : list of Tensors of shape (b, tokens, d) or (b, d, height, width)
-        From what goes into the first layer, or None where the model does not give that, to the last.
-    logits : Tensor or None
+    HiddenStates
+
+    Raises
+    ------
+    CandidateError
+        When the model does not give its hidden states.
+    """
+    outcome = run_hidden(loaded, inputs, address)
+    base = outcome.base
+    states, last = base.hidden_states, last_hidden(base)
+    hidden = [*states[:-1], last] if last.shape == states[-1].shape else [*states, last]
+    pooler = outcome.before
+    if pooler is None and loaded.has_pooler and loaded.pooling != "joint":
+        pooler = getattr(base, "pooler_output", None)
+    return HiddenStates(hidden, outcome.logits, pooler)
+
+
+def run_hidden(loaded: LoadedModel, inputs: dict[str, Any], address: str) -> Outcome:
+    """Run a model once, its hidden states among the output of its base.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model.
+    inputs : dict
+        One batch.
+    address : str
+        Named in errors.
+
+    Returns
+    -------
+    Outcome
 
     Raises
     ------
@@ -149,52 +195,20 @@ def read_hidden(loaded: LoadedModel, inputs: dict[str, Any], address: str) -> tu
         When the model does not give its hidden states.
     """
     if loaded.pooling == "joint":
-        base, logits = trunk(loaded, address)(**inputs, output_hidden_states=True), None
+        outcome = Outcome(trunk(loaded, address)(**inputs, output_hidden_states=True))
     else:
         outcome = loaded.forward(inputs, output_hidden_states=True)
-        base, logits = outcome.base, outcome.logits
-    states = getattr(base, "hidden_states", None)
-    # Hierarchical models give their maps beside the same numbers as tokens.
-    states = getattr(base, "reshaped_hidden_states", None) or states
-    if not states:
+    if not getattr(outcome.base, "hidden_states", None):
         msg = f"candidate {address!r} does not give its hidden states; leave it out, or leave layers (--layers) out"
         raise CandidateError(msg)
-    hidden = list(states)
-    config = getattr(trunk(loaded, address), "config", None)
-    if len(hidden) == _stated_depth(config):
-        hidden.insert(0, None)
-    last = base[0] if getattr(base, "last_hidden_state", None) is None else base.last_hidden_state
-    return _with_last(hidden, last), logits
+    return outcome
 
 
-def _with_last(hidden: list[Any], last: Any) -> list[Any]:
-    """Put the model's last hidden state, which may be normalised, in the place of the same layer without it."""
-    before = hidden[-1]
-    if last.ndim == 3 and before.ndim == 4 and last.shape[1:] == (before[0, 0].numel(), before.shape[1]):
-        last = last.transpose(1, 2).reshape(before.shape)
-    if last.shape == before.shape:
-        return [*hidden[:-1], last]
-    return [*hidden, last]
-
-
-def _stated_depth(config: Any) -> int | None:
-    """Count the layers or stages that a configuration states; as many hidden states are without the first input."""
-    for name in ("num_encoder_blocks", "depths", "num_hidden_layers"):
-        stated = getattr(config, name, None)
-        if isinstance(stated, list | tuple):
-            return len(stated)
-        if isinstance(stated, int):
-            return stated
-    return None
-
-
-def _own_pooling(loaded: LoadedModel, possible: Sequence[str]) -> str:
+def _own_pooling(loaded: LoadedModel) -> str:
     """Choose for the layers what comes nearest to how the model pools its last one."""
-    if loaded.pooling in possible:
+    if loaded.pooling in TOKEN_POOLINGS:
         return loaded.pooling
-    if loaded.modality != "text":
-        return possible[0]
     if loaded.is_causal or loaded.pooling == "joint":
         return "last"
     stated = getattr(loaded.model.config, "classifier_pooling", None)
-    return str(stated) if stated in possible else "cls"
+    return str(stated) if stated in TOKEN_POOLINGS else "cls"

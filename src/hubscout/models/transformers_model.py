@@ -113,8 +113,7 @@ class LoadedModel:
             output = project(**inputs)
             return getattr(output, "pooler_output", output), None
         outcome = self.forward(inputs)
-        pooled = self.pool(outcome.base, inputs) if outcome.before is None or self.pooling != "head" else outcome.before
-        return pooled, outcome.logits
+        return self.features(outcome, inputs), outcome.logits
 
     def forward(self, inputs: dict[str, Any], **settings: Any) -> Outcome:
         """Run the whole model once over a batch.
@@ -139,15 +138,34 @@ class LoadedModel:
             return Outcome(base, before, self.head(before))
         return Outcome(base, before, output.logits)
 
-    def pool(self, output: Any, inputs: dict[str, Any]) -> Any:
-        """Pool the base model's output for one batch into rows."""
-        mask = inputs.get("attention_mask")
-        hidden = output[0] if getattr(output, "last_hidden_state", None) is None else output.last_hidden_state
+    def features(self, outcome: Outcome, inputs: dict[str, Any]) -> Any:
+        """Make the rows of a batch from what its forward pass gave.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            From `forward`.
+        inputs : dict
+            As for `run`.
+
+        Returns
+        -------
+        Tensor of shape (b, d)
+        """
+        if outcome.before is not None and self.pooling == "head":
+            return outcome.before
+        output, mask = outcome.base, inputs.get("attention_mask")
         if self.pooling == "pooler":
             return output.pooler_output.flatten(1)
+        hidden = last_hidden(output)
         if mask is not None:
             return pool_tokens(hidden, mask, self.pooling)
         return pool_image(hidden, prefix_tokens(self.model.base_model), self.pooling)
+
+
+def last_hidden(output: Any) -> Any:
+    """Return the last hidden state of an output, which some models give without its name."""
+    return output[0] if getattr(output, "last_hidden_state", None) is None else output.last_hidden_state
 
 
 def load_model(

@@ -18,7 +18,7 @@ from hubscout.models.readouts import resolve_layers
 from hubscout.models.tokens import PairTokens, Tokenizer, load_tokenizer
 from hubscout.models.transformers_encoder import TransformersEncoder
 from hubscout.models.transformers_layers import LayeredModel, read_hidden, trunk
-from hubscout.models.transformers_model import LoadedModel
+from hubscout.models.transformers_model import LoadedModel, last_hidden
 from hubscout.models.word_encoder import TokenVectors, WordEncoder
 from hubscout.models.word_tokens import WordTokenizer
 
@@ -120,9 +120,9 @@ def _words(
         inputs = reader.inputs(rows)
         if request.reading.layers is None:
             return _last_vectors(loaded, inputs, card.address)
-        hidden, logits = read_hidden(loaded, inputs, card.address)
-        layers = resolve_layers(request, len(hidden) - 1, card.address)
-        return TokenVectors([hidden[layer] for layer in layers], layers, logits)
+        states = read_hidden(loaded, inputs, card.address)
+        layers = resolve_layers(request, len(states.hidden) - 1, card.address)
+        return TokenVectors([states.hidden[layer] for layer in layers], layers, states.logits)
 
     words = WordTokenizer(tokenizer, card.address, address.options.get("subword", "mean"))
     return WordEncoder(card, words, run, torch_runtime.forward_pass)
@@ -131,12 +131,11 @@ def _words(
 def _last_vectors(loaded: LoadedModel, inputs: dict[str, Any], address: str) -> TokenVectors:
     """Give what goes into the head of a checkpoint that labels tokens, else the last hidden state."""
     if loaded.pooling == "joint":
-        return TokenVectors([trunk(loaded, address)(**inputs).last_hidden_state])
+        return TokenVectors([last_hidden(trunk(loaded, address)(**inputs))])
     outcome = loaded.forward(inputs)
     if outcome.before is not None:
         return TokenVectors([outcome.before], logits=outcome.logits)
-    base = outcome.base
-    return TokenVectors([base[0] if getattr(base, "last_hidden_state", None) is None else base.last_hidden_state])
+    return TokenVectors([last_hidden(outcome.base)])
 
 
 def _longest_input(model: Any) -> int | None:
