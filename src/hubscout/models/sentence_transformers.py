@@ -1,7 +1,8 @@
 """Text encoders of sentence-transformers: ``st:org/name@revision`` or ``st:./folder``.
 
 The model's own modules do everything, so that its pooling, normalisation and prompts are what its authors
-meant. Options: ``prompt_name=`` (one of the model's prompts) or ``prompt=`` (put before every text).
+meant. Options: ``prompt_name=`` (one of the model's prompts) or ``prompt=`` (put before every text);
+``pair=vectors|joint`` (how pairs of texts are read) and ``subword=mean|first`` (how words are).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
 from hubscout.models.hub import Snapshot, locate
 from hubscout.models.loading import LoadRequest, check_options, unused_pooling
+from hubscout.models.sentence_readings import read_sentences
 from hubscout.models.transformers import no_untrusted_code
 from hubscout.models.transformers_config import check_code, read_config, untrusted
 
@@ -85,7 +87,7 @@ class SentenceEncoder:
 
 def load(address: Address, request: LoadRequest) -> Encoder:
     """Load a model of sentence-transformers. See `hubscout.models.loading.load_encoder`."""
-    check_options(address, ("prompt", "prompt_name"))
+    check_options(address, ("prompt", "prompt_name", "pair", "subword"))
     quiet_hub()
     for module in ("torch", "transformers", "sentence_transformers"):
         check_installed(module, "hf", "st: addresses")
@@ -121,7 +123,7 @@ def load(address: Address, request: LoadRequest) -> Encoder:
     encoder = SentenceEncoder(card, model, prompt)
     width = encoder.encode([encoder.prepare("The quick brown fox")]).features.shape[1]
     encoder.card = replace(card, feature_dim=int(width))
-    return encoder
+    return read_sentences(encoder, model, prompt or "", address, request)
 
 
 def _card(
@@ -137,7 +139,7 @@ def _card(
         licence=snapshot.licence,
         loader=loader,
         device=device,
-        notes=unused_pooling(request),
+        notes=unused_pooling(request) if request.reading.layers is None else (),
     )
 
 

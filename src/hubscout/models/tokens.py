@@ -161,6 +161,26 @@ def load_tokenizer(
         msg = f"folder {str(folder)!r} holds no tokenizer; save the model's own there with save_pretrained()"
         raise CandidateError(msg)
     own = library.AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=trust_remote_code)
+    return wrap_tokenizer(own, max_length, limit, prompt=prompt)
+
+
+def wrap_tokenizer(
+    own: Any, max_length: str | None = None, limit: int | None = None, *, prompt: str = ""
+) -> tuple[Tokenizer, tuple[str, ...]]:
+    """Settle the length and the padding of a tokenizer that is already loaded. See `load_tokenizer`.
+
+    Parameters
+    ----------
+    own : PreTrainedTokenizerBase
+        The model's own.
+    max_length, limit, prompt
+        As for `load_tokenizer`.
+
+    Returns
+    -------
+    tokenizer : Tokenizer
+    notes : tuple of str
+    """
     length, notes = _length(own, max_length, limit)
     pad_id, more = _padding(own)
     return Tokenizer(own, length, pad_id, prompt), (*notes, *more)

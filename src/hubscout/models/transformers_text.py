@@ -73,7 +73,7 @@ def text_encoder(
     tokenizer, notes = load_tokenizer(
         folder,
         address.options.get("max_length"),
-        _longest_input(loaded.model),
+        longest_input(loaded.model),
         prompt=address.options.get("prompt", ""),
         trust_remote_code=trusted,
     )
@@ -81,24 +81,36 @@ def text_encoder(
         loaded.model.config.pad_token_id = tokenizer.pad_id  # classifiers refuse a batch without one
     card = replace(card, transform={**card.transform, **tokenizer.to_dict()}, notes=(*card.notes, *notes))
     if request.reading.unit == "word":
-        return _words(card, loaded, tokenizer, address, request)
+        return word_encoder(card, loaded, tokenizer, address, request)
     model = loaded if request.reading.layers is None else LayeredModel(loaded, request, card.address)
     encoder = TextEncoder(card, model, tokenizer)
     encoder.complete(encoder.prepare("The quick brown fox"))
-    return _pairs(encoder, loaded, tokenizer, address) if request.reading.unit == "pair" else encoder
-
-
-def _pairs(encoder: TextEncoder, loaded: LoadedModel, tokenizer: Tokenizer, address: Address) -> Encoder:
-    """Read pairs as the model was trained to, or as the user asks."""
-    wanted = asked_style(address)
-    builds_pairs = not loaded.is_causal and tokenizer.separates_pairs()
-    if wanted is None:
-        # A common space of images and texts holds one vector a text.
-        is_joint = loaded.pooling != "joint" and (loaded.is_causal or builds_pairs)
-        wanted = "joint" if is_joint else "vectors"
-    if wanted == "vectors":
+    if request.reading.unit != "pair":
+        return encoder
+    # A common space of images and texts holds one vector a text; so does a model whose tokenizer builds no pairs.
+    is_joint = loaded.is_causal or (loaded.pooling != "joint" and tokenizer.separates_pairs())
+    if (asked_style(address) or ("joint" if is_joint else "vectors")) == "vectors":
         return PairVectors(encoder)
-    if not builds_pairs:
+    return joint_pairs(encoder, tokenizer, loaded)
+
+
+def joint_pairs(encoder: Encoder, tokenizer: Tokenizer, loaded: LoadedModel) -> Encoder:
+    """Read a pair as one input, with the tokenizer's separator or else a newline between both texts.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Whose ``encode`` takes lists of tokens.
+    tokenizer : Tokenizer
+        The model's own.
+    loaded : LoadedModel
+        The model.
+
+    Returns
+    -------
+    Encoder
+    """
+    if loaded.is_causal or not tokenizer.separates_pairs():
         return JointPairs(encoder, NewlineJoiner(tokenizer), "joint by newline")
     if _takes_segments(loaded.model):
         return JointPairs(encoder, tokenizer.pair, "joint")
@@ -111,9 +123,28 @@ def _takes_segments(model: Any) -> bool:
     return "token_type_ids" in parameters and getattr(model.config, "type_vocab_size", 2) > 1
 
 
-def _words(
+def word_encoder(
     card: ModelCard, loaded: LoadedModel, tokenizer: Tokenizer, address: Address, request: LoadRequest
 ) -> Encoder:
+    """Build an encoder that reads words.
+
+    Parameters
+    ----------
+    card : ModelCard
+        As far as it is known.
+    loaded : LoadedModel
+        The model, on its device.
+    tokenizer : Tokenizer
+        The model's own.
+    address : Address
+        With the user's options.
+    request : LoadRequest
+        What the caller wants.
+
+    Returns
+    -------
+    Encoder
+    """
     reader = TextEncoder(card, loaded, tokenizer)  # for its padding and its device
 
     def run(rows: Sequence[Sequence[int]]) -> TokenVectors:
@@ -138,8 +169,19 @@ def _last_vectors(loaded: LoadedModel, inputs: dict[str, Any], address: str) -> 
     return TokenVectors([last_hidden(outcome.base)])
 
 
-def _longest_input(model: Any) -> int | None:
-    """Find how many positions a model has."""
+def longest_input(model: Any) -> int | None:
+    """Find how many positions a model has.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        The loaded model.
+
+    Returns
+    -------
+    int or None
+        None when its configuration states none.
+    """
     config = getattr(model.config, "text_config", None) or model.config
     limit = getattr(config, "max_position_embeddings", None)
     for name, module in model.named_modules():
