@@ -104,7 +104,10 @@ class TestFiles:
         assert (texts(target), tags(target)) == ([("Ada", "sleeps"), ("Yes",)], ["B-PER", "O", "O"])
         assert target.notes[0].startswith("the words are in column 2, the tags in column 3, the last;")
 
-    @pytest.mark.parametrize("change", [lambda c: c.replace("\n", "\r\n"), lambda c: "\ufeff" + c, str.rstrip])
+    @pytest.mark.parametrize(
+        "change",
+        [lambda c: c.replace("\n", "\r\n"), lambda c: c.replace("\n", "\r"), lambda c: "\ufeff" + c, str.rstrip],
+    )
     def test_line_ends_and_marks_of_other_systems(self, file: Path, change: Any) -> None:
         before = read(file)
         after = read(write(file, change(NAMES)))

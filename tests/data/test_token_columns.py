@@ -85,3 +85,8 @@ class TestErrors:
             "image_column (--image-column) does not fit the words of 'x', got 'tokens'; name the words with "
             "text_column (--text-column)"
         )
+
+    def test_pairs(self) -> None:
+        assert refusal(["tokens", "tags"], ColumnRequest(pair="tokens")) == (
+            "pair_column (--pair-column) does not fit the words of 'x', got 'tokens'; leave it out"
+        )

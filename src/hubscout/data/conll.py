@@ -218,11 +218,11 @@ def _read_below(root: Path, file_name: str, source: str) -> bytes:
 
 
 def _lines(content: bytes, source: str) -> Iterator[str]:
-    # Lines end at line feeds alone: str.splitlines would also cut words that hold U+2028 or U+0085.
-    reader = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="\n")
+    # Not by str.splitlines, which would also cut words that hold U+2028 or U+0085.
+    reader = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig")
     try:
         for line in reader:
-            yield line.rstrip("\r\n")
+            yield line.rstrip("\n")
     except UnicodeDecodeError as error:
         found = error.object[error.start : error.start + 1].hex()
         encoding = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "LATIN1"

@@ -89,7 +89,5 @@ def _items(features: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_plain(item: Any) -> bool:
     """Tell whether the items of a list are single values, and not lists, structures or images."""
-    if type(item).__name__ == "ClassLabel":
-        return True
     dtype = str(getattr(item, "dtype", ""))
     return dtype in ("string", "large_string") or dtype.startswith(("int", "uint", "bool", "float"))

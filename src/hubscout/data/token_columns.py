@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hubscout.data.column_guesses import listed
 from hubscout.data.columns import ColumnRequest
 from hubscout.errors import UsageError
 
 WORD_NAMES = ("tokens", "words")
 TAG_NAMES = ("tags", "labels", "ner_tags", "pos_tags", "chunk_tags", "upos", "xpos", "ner", "pos", "label")
-_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,14 @@ def choose_token_columns(
             "with text_column (--text-column)"
         )
         raise UsageError(msg)
+    if request.pair is not None:
+        msg = f"pair_column (--pair-column) does not fit the words of {source}, got {request.pair!r}; leave it out"
+        raise UsageError(msg)
     for option, name in (("text", request.text), ("label", request.label)):
         if name is not None and name not in lists:
             msg = (
                 f"{option}_column (--{option}-column) must name a column of lists of {source}, got {name!r}; its "
-                f"columns of lists are {_listed(lists)}"
+                f"columns of lists are {listed(lists)}"
             )
             raise UsageError(msg)
     if request.label is not None and request.label == request.text:
@@ -124,15 +127,9 @@ def _only(free: Sequence[str], names: Sequence[str], typed: Sequence[str], what:
             return fitting[0]
         if fitting:
             break
-    fit = f"{_listed(fitting)} fit" if fitting else "none fits"
+    fit = f"{listed(fitting)} fit" if fitting else "none fits"
     msg = (
         f"the column with {what} must be the only column of lists that fits, but {fit}; "
         f"name it with {option}_column (--{option}-column)"
     )
     raise UsageError(msg)
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:_LISTED])
-    more = len(names) - _LISTED
-    return f"{shown} and {more} more" if more > 0 else shown or "none"
