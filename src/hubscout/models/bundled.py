@@ -13,7 +13,7 @@ from hubscout.errors import CandidateError
 from hubscout.models.address import Address
 from hubscout.models.card import Encoder, ModelCard
 from hubscout.models.image_transform import ImageTransform
-from hubscout.models.loading import LoadRequest, check_options, unused_pooling
+from hubscout.models.loading import LoadRequest, check_options
 from hubscout.models.onnx import finish_image, loader
 from hubscout.models.onnx_session import device_of, open_onnx
 
@@ -68,14 +68,14 @@ def load(address: Address, request: LoadRequest) -> Encoder:
         address=str(address),
         identity=f"sha256:{digest}",
         modality="image",
-        transform={},
+        transform={"library": "onnx"},
         feature_dim=int(row["feature_dim"]),
         licence=row.get("licence") or None,
         loader=loader(),
         device=device_of(model),
     )
     stated = {"library": "onnx", "features": "features", **transform.to_dict(), "layout": "NCHW"}
-    encoder = finish_image(facts, model, transform, stated, unused_pooling(request))
+    encoder = finish_image(facts, request, model, transform, stated)
     return _with_parameters(encoder, int(row["n_parameters"]))
 
 

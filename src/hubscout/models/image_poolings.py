@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from hubscout.errors import CandidateError
 from hubscout.models.levels import Level
@@ -129,6 +130,32 @@ def pool_layer(output: LayerOutput, how: str) -> Any:
     return output.maps.max(axes) if isinstance(output.maps, np.ndarray) else output.maps.amax(axes)
 
 
+def find_own_pooling(own: npt.NDArray[Any], pooled: Mapping[str, npt.NDArray[Any]]) -> str:
+    """Find out by which pooling of its last layer a model makes its own features.
+
+    Parameters
+    ----------
+    own : ndarray of shape (b, d)
+        Its features of some batch that is not constant.
+    pooled : mapping of str to ndarray
+        The last layer of the same batch, pooled in each way.
+
+    Returns
+    -------
+    str
+        The pooling, or ``pooler`` when it is none of them.
+
+    Examples
+    --------
+    >>> find_own_pooling(np.ones((1, 2)), {"mean": np.zeros((1, 2)), "max": np.ones((1, 2))})
+    'max'
+    """
+    for how, vectors in pooled.items():
+        if vectors.shape == own.shape and np.allclose(vectors, own, rtol=1e-4, atol=1e-6):
+            return how
+    return "pooler"
+
+
 def _poolings_of(level: Level, own: str | None) -> tuple[str, ...]:
     there = (*(("cls",) if level.has_class_token else ()), "mean", "max")
     return (*there, own) if own and own not in there else there
@@ -139,4 +166,4 @@ def _default(level: Level, own: str | None, *, is_last: bool) -> str:
     if own in there:
         return own
     # What a model makes of its last layer by a pooler of its own cannot be done to the others.
-    return "cls" if level.has_class_token and own is None else "mean"
+    return "cls" if level.has_class_token else "mean"

@@ -12,6 +12,7 @@ import mmap
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,12 @@ import numpy.typing as npt
 from hubscout.errors import CandidateError, UsageError
 from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
+from hubscout.models.image_input import ImageInput
+from hubscout.models.image_readings import read_maps, reads_maps
 from hubscout.models.image_transform import IMAGE_OPTIONS, ImageTransform, transform_from_options
 from hubscout.models.loading import LoadRequest, check_options, unused_pooling
-from hubscout.models.onnx_session import OnnxModel, device_of, open_onnx
+from hubscout.models.onnx_maps import OnnxMaps
+from hubscout.models.onnx_session import OnnxModel, as_rows, device_of, open_onnx
 from hubscout.models.pooling import TOKEN_POOLINGS, pad, pool_tokens
 from hubscout.models.tokens import Tokenizer, load_tokenizer
 from hubscout.models.weights import file_digest, settings_digest
@@ -67,8 +71,8 @@ class OnnxImageEncoder:
             batch = batch.transpose(0, 2, 3, 1)
         features, logits = self._model.run({self._model.session.get_inputs()[0].name: batch})
         return EncodedBatch(
-            _rows(features, channels_last=self._channels_last),
-            None if logits is None else _rows(logits, channels_last=self._channels_last),
+            as_rows(features, channels_last=self._channels_last),
+            None if logits is None else as_rows(logits, channels_last=self._channels_last),
         )
 
 
@@ -115,7 +119,7 @@ class OnnxTextEncoder:
         features, logits = self._model.run(wanted)
         if features.ndim == 3:
             features = pool_tokens(features, mask, self._pooling)
-        return EncodedBatch(_rows(features), None if logits is None or logits.ndim != 2 else _rows(logits))
+        return EncodedBatch(as_rows(features), None if logits is None or logits.ndim != 2 else as_rows(logits))
 
 
 def load(address: Address, request: LoadRequest) -> Encoder:
@@ -170,26 +174,27 @@ def _image_encoder(address: Address, request: LoadRequest, model: OnnxModel, fac
         msg = f"input_size of {address.name!r} is fixed to {order[1]}x{order[2]} in the file; leave the option out"
         raise UsageError(msg)
     stated = {**facts.transform, **transform.to_dict(), "layout": "NHWC" if channels_last else "NCHW"}
-    return finish_image(
-        facts, model, transform, stated, (*notes, *unused_pooling(request)), channels_last=channels_last
-    )
+    return finish_image(facts, request, model, transform, stated, notes, channels_last=channels_last)
 
 
 def finish_image(
     facts: ModelCard,
+    request: LoadRequest,
     model: OnnxModel,
     transform: ImageTransform,
     stated: dict[str, Any],
     notes: tuple[str, ...] = (),
     *,
     channels_last: bool = False,
-) -> OnnxImageEncoder:
+) -> Encoder:
     """Run a first picture through, and complete the card with the widths that come out.
 
     Parameters
     ----------
     facts : ModelCard
         The card as far as it is known.
+    request : LoadRequest
+        With the reading.
     model : OnnxModel
         The open file.
     transform : ImageTransform
@@ -203,11 +208,16 @@ def finish_image(
 
     Returns
     -------
-    OnnxImageEncoder
+    Encoder
     """
     blank = np.zeros((transform.channels, transform.height, transform.width), np.float32)
     probe = OnnxImageEncoder(facts, model, transform, channels_last=channels_last).encode([blank])
     card = _complete(facts, "image", stated, probe, notes)
+    if reads_maps(request.reading):
+        given = ImageInput(transform, stated, transform)
+        source = OnnxMaps(model, facts.address, given.shape, card.n_parameters, channels_last=channels_last)
+        return read_maps(source, request, replace(card, transform=facts.transform), given)
+    card = replace(card, notes=(*card.notes, *unused_pooling(request)))
     return OnnxImageEncoder(card, model, transform, channels_last=channels_last)
 
 
@@ -241,8 +251,6 @@ def _text_encoder(address: Address, request: LoadRequest, model: OnnxModel, fact
 def _complete(
     facts: ModelCard, modality: Any, stated: dict[str, Any], probe: EncodedBatch, notes: tuple[str, ...]
 ) -> ModelCard:
-    from dataclasses import replace
-
     width = int(probe.features.shape[1])
     n_classes = None if probe.logits is None else int(probe.logits.shape[1])
     parameters = facts.n_parameters
@@ -257,17 +265,6 @@ def _complete(
         n_parameters=parameters if parameters is None or parameters > 0 else None,
         notes=(*facts.notes, *notes),
     )
-
-
-def _rows(array: npt.NDArray[Any], *, channels_last: bool = False) -> npt.NDArray[np.float32]:
-    if array.ndim == 4:
-        array = array.mean((1, 2) if channels_last else (2, 3))
-    elif array.ndim == 3:
-        array = array.mean(1)
-    elif array.ndim != 2:
-        msg = f"the features must have 2, 3 or 4 axes, got shape {array.shape}; name another tensor with ?features="
-        raise CandidateError(msg)
-    return np.ascontiguousarray(array, dtype=np.float32)
 
 
 def _external(path: Path) -> list[Path]:

@@ -1,18 +1,19 @@
-"""Running an ONNX file: the session, its inputs and outputs, and a hidden tensor made visible."""
+"""Running an ONNX file: the session, its inputs and outputs."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hubscout._optional import require
 from hubscout.errors import CandidateError, UsageError
+from hubscout.models.onnx_graph import with_outputs
+from hubscout.models.onnx_hidden import count_parameters, expose
 from hubscout.models.torch_runtime import is_out_of_memory
 
 # In this order: what exporters call the vector before the head.
@@ -35,12 +36,18 @@ class OnnxModel:
         Name of the source head's output.
     n_parameters : int or None
         Known only when the ``onnx`` library could read the file.
+    content : bytes or Path
+        What was opened.
+    device : str
+        As asked.
     """
 
     session: Any
     features: str
     logits: str | None
     n_parameters: int | None = None
+    content: bytes | Path = b""
+    device: str = "auto"
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
         """Run one batch.
@@ -61,25 +68,27 @@ class OnnxModel:
         MemoryError
             When the batch does not fit.
         """
-        names = [self.features] + ([self.logits] if self.logits else [])
+        found = self.read([self.features, *([self.logits] if self.logits else [])], inputs)
+        return found[0], found[1] if self.logits else None
+
+    def read(self, names: Sequence[str], inputs: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        """Run one batch and return the named outputs. See `run`."""
         n_rows = len(next(iter(inputs.values())))
         fixed = self._fixed_batch()
         if fixed is None or fixed == n_rows:
-            found = self._run(names, inputs)
-        else:
-            # Exported for one batch size: fill the last piece up with its own last row, and cut the result.
-            pieces = []
-            for start in range(0, n_rows, fixed):
-                rows = np.minimum(np.arange(start, start + fixed), n_rows - 1)
-                pieces.append(self._run(names, {key: value[rows] for key, value in inputs.items()}))
-            found = [np.concatenate(parts)[:n_rows] for parts in zip(*pieces, strict=True)]
-        return found[0], found[1] if self.logits else None
+            return self._run(names, inputs)
+        # Exported for one batch size: fill the last piece up with its own last row, and cut the result.
+        pieces = []
+        for start in range(0, n_rows, fixed):
+            rows = np.minimum(np.arange(start, start + fixed), n_rows - 1)
+            pieces.append(self._run(names, {key: value[rows] for key, value in inputs.items()}))
+        return [np.concatenate(parts)[:n_rows] for parts in zip(*pieces, strict=True)]
 
-    def _run(self, names: list[str], inputs: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    def _run(self, names: Sequence[str], inputs: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
         types = {item.name: (_FLOATS | _INTEGERS)[item.type] for item in self.session.get_inputs()}
         feed = {key: np.ascontiguousarray(value, dtype=types[key]) for key, value in inputs.items()}
         try:
-            return list(self.session.run(names, feed))
+            return list(self.session.run(list(names), feed))
         except Exception as error:
             if is_out_of_memory(error):
                 raise MemoryError(str(error).splitlines()[0]) from error
@@ -125,13 +134,47 @@ def open_onnx(content: bytes | Path, name: str, *, device: str = "auto", feature
     if features is None or features not in outputs:
         model, features, logits = expose(content, name, features, logits)
         session = _session(model, name, device)
-    return OnnxModel(session, features, logits if logits != features else None, _count(content))
+    opened = model if isinstance(model, bytes) else content
+    return OnnxModel(
+        session, features, logits if logits != features else None, count_parameters(content), opened, device
+    )
 
 
-def _session(model: bytes | str, name: str, device: str) -> Any:
+def with_tensors(model: OnnxModel, name: str, tensors: Sequence[str]) -> OnnxModel:
+    """Open a file again with some inner tensors as further outputs.
+
+    Parameters
+    ----------
+    model : OnnxModel
+        The open file.
+    name : str
+        What to call it in messages.
+    tensors : sequence of str
+        Names of tensors in it.
+
+    Returns
+    -------
+    OnnxModel
+        Whose `OnnxModel.read` knows them.
+    """
+    there = {item.name for item in model.session.get_outputs()}
+    further = [tensor for tensor in tensors if tensor not in there]
+    if not further:
+        return model
+    if isinstance(model.content, Path):
+        content, folder = model.content.read_bytes(), str(model.content.parent.resolve())
+    else:
+        content, folder = model.content, None
+    return replace(model, session=_session(with_outputs(content, further), name, model.device, folder))
+
+
+def _session(model: bytes | str, name: str, device: str, folder: str | None = None) -> Any:
+    """Open a session; weights beside a file whose content is given are looked for in its folder."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    if folder is not None:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
     options.log_severity_level = 4  # a bad file is reported by us, in one sentence
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if threads.isdecimal():  # onnxruntime has its own pool, which does not read this variable
@@ -167,79 +210,35 @@ def device_of(model: OnnxModel) -> str:
     return "cuda:0" if model.session.get_providers()[0].startswith("CUDA") else "cpu"
 
 
-def _has_vector_head(session: Any) -> bool:
-    """Whether the only output may be a classifier's: two axes, so what comes before it is looked for."""
-    return len(session.get_outputs()[0].shape) == 2
-
-
-def expose(content: bytes | Path, name: str, features: str | None, logits: str | None) -> tuple[bytes, str, str | None]:
-    """Make an inner tensor an output.
+def as_rows(array: npt.NDArray[Any], *, channels_last: bool = False) -> npt.NDArray[np.float32]:
+    """Reduce whatever a file returns to one vector a sample: maps and token sequences by their mean.
 
     Parameters
     ----------
-    content : bytes or Path
-        The file or what is in it.
-    name : str
-        What to call it in messages.
-    features : str or None
-        The inner tensor; None for the input of the last matrix product, which is the source head's.
-    logits : str or None
-        The source head's output, where it is known by name.
+    array : ndarray of shape (b, d), (b, n, d) or (b, d, h, w)
+        An output.
+    channels_last : bool
+        Whether maps have shape (b, h, w, d).
 
     Returns
     -------
-    content : bytes
-        The changed model.
-    features : str
-    logits : str or None
+    ndarray of shape (b, d), float32
+
+    Raises
+    ------
+    CandidateError
+        When the output has another shape.
     """
-    purpose = f"the inner tensors of ONNX files ({name!r} has no output named features)"
-    onnx = require("onnx", "onnx", purpose)
-    model = onnx.load_from_string(content) if isinstance(content, bytes) else onnx.load(str(content))
-    graph = model.graph
-    outputs = [item.name for item in graph.output]
-    if features is None:
-        features, product = _before_last_product(graph, name)
-        logits = logits or _reaches(graph, product, outputs)
-    elif not any(features in node.output for node in graph.node):
-        msg = f"file {name!r} has no tensor {features!r}; its outputs are {', '.join(map(repr, outputs))}"
-        raise UsageError(msg)
-    # Without a type the checker of onnxruntime infers it, which works for every element type.
-    graph.output.append(onnx.ValueInfoProto(name=features))
-    return model.SerializeToString(), features, logits
+    if array.ndim == 4:
+        array = array.mean((1, 2) if channels_last else (2, 3))
+    elif array.ndim == 3:
+        array = array.mean(1)
+    elif array.ndim != 2:
+        msg = f"the features must have 2, 3 or 4 axes, got shape {array.shape}; name another tensor with ?features="
+        raise CandidateError(msg)
+    return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def _before_last_product(graph: Any, name: str) -> tuple[str, str]:
-    weights = {item.name for item in graph.initializer}
-    for node in reversed(graph.node):
-        if node.op_type in ("Gemm", "MatMul"):
-            activations = [tensor for tensor in node.input[:2] if tensor not in weights]
-            if len(activations) == 1:  # a product of two activations is attention, not a head
-                inner = any(activations[0] in other.output for other in graph.node)
-                if inner:
-                    return activations[0], node.output[0]
-    msg = f"file {name!r} has no output named features and no final matrix product; name a tensor with ?features="
-    raise CandidateError(msg)
-
-
-def _reaches(graph: Any, tensor: str, outputs: Sequence[str]) -> str | None:
-    """Follow a head's product through its bias to the output; anything else behind it is no plain logit."""
-    for node in graph.node:
-        if tensor in outputs:
-            break
-        if tensor in node.input and node.op_type in ("Add", "Identity"):
-            tensor = node.output[0]
-    return tensor if tensor in outputs else None
-
-
-def _count(content: bytes | Path) -> int | None:
-    """Count parameters when the ``onnx`` library is there; nothing else depends on it."""
-    try:
-        import onnx
-    except ImportError:
-        return None
-    if isinstance(content, bytes):
-        model = onnx.load_from_string(content)
-    else:
-        model = onnx.load(str(content), load_external_data=False)
-    return sum(int(np.prod(item.dims, dtype=np.int64)) for item in model.graph.initializer)
+def _has_vector_head(session: Any) -> bool:
+    """Whether the only output may be a classifier's: two axes, so what comes before it is looked for."""
+    return len(session.get_outputs()[0].shape) == 2

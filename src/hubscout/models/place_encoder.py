@@ -14,7 +14,7 @@ from hubscout.models.card import EncodedBatch, Encoder, ModelCard
 from hubscout.models.image_input import ImageInput, asked_poolings, chosen_places
 from hubscout.models.levels import Level, assign_levels, choose_level
 from hubscout.models.loading import LoadRequest
-from hubscout.models.map_source import MapSource
+from hubscout.models.map_source import MapSource, blank
 from hubscout.models.reading import Readout
 from hubscout.models.regions import BINS, pool_boxes, sample_points
 from hubscout.models.whole_image import PlacedInput, WholeImageTransform
@@ -121,7 +121,10 @@ def place_encoder(source: MapSource, request: LoadRequest, facts: ModelCard, giv
         readouts=() if reading.layers is None else tuple(Readout(each.layer, "mean", each.width) for each in chosen),
         notes=(*facts.notes, *notes, *_level_note(chosen, source, by_size=by_size)),
     )
-    return PlaceEncoder(card, source, transform, places, by_size=by_size)
+    encoder = PlaceEncoder(card, source, transform, places, by_size=by_size)
+    whole = np.array([[0.0, 0.0, 1.0, 1.0]] if reading.unit == "box" else [[0.5, 0.5]])
+    encoder.encode([PlacedInput(blank(given.shape), whole)])  # what cannot run fails here, before any data is read
+    return encoder
 
 
 def _place_poolings(request: LoadRequest, address: str) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ The factory is imported and called, so only name modules you trust. Query keys t
 are passed to it as keyword arguments, read as JSON where they are JSON.
 
 Images (the default): the module has ``forward_features`` and ``forward_head(f, pre_logits=True)`` as timm's
-models do, or its ``forward`` returns the features. Text (``modality=text``): the module has
+models do, or its ``forward`` returns the features; where boxes, points and layers are read from it is told in
+`hubscout.models.torch_maps.find_maps`. Text (``modality=text``): the module has
 ``tokenize(text) -> list[int]``, and ``forward(ids, mask)`` takes two integer tensors of shape (b, tokens),
 padded on the right with 0, and returns (b, features), or (b, tokens, features), which is then pooled over
 the mask.
@@ -24,10 +25,13 @@ from hubscout.errors import CandidateError, UsageError
 from hubscout.models import torch_runtime
 from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
+from hubscout.models.image_input import ImageInput
+from hubscout.models.image_readings import read_maps, reads_maps
 from hubscout.models.image_transform import IMAGE_OPTIONS, ImageTransform, transform_from_options
 from hubscout.models.loading import LoadRequest, unused_pooling
 from hubscout.models.pooling import TOKEN_POOLINGS, pad, pool_tokens
 from hubscout.models.torch_factory import build, find_factory, json_value, load_weights, source_digest
+from hubscout.models.torch_maps import detector_config, find_maps
 
 _OURS = ("weights", "modality", "max_length")
 _DEFAULT_MAX_LENGTH = 512
@@ -160,10 +164,19 @@ def _image_encoder(address: Address, request: LoadRequest, model: Any, common: C
     import torch
 
     stated = getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None)
-    config = stated if isinstance(stated, Mapping) else {}
+    config = stated if isinstance(stated, Mapping) else detector_config(model)
     transform, notes = transform_from_options(address.options, config)
-    shape = (1, transform.channels, transform.height, transform.width)
+    reads = reads_maps(request.reading)
+    # Two pictures tell the axis of the batch from any other that has one place.
+    shape = (1 + reads, transform.channels, transform.height, transform.width)
     example = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(common.device)
+    if reads:
+        facts = common.card(modality="image", transform={}, feature_dim=0, notes=notes)
+        layers = request.reading.unit == "sample"
+        source = find_maps(
+            model, lambda: _runner(model, example)[0], example, common.device, address.name, layers=layers
+        )
+        return read_maps(source, request, facts, ImageInput(transform, transform.to_dict(), transform))
     run, (features, logits) = _runner(model, example)
     head = model.get_classifier() if logits is not None else None
     card = common.card(
