@@ -100,14 +100,13 @@ def read_mask(
         What it gives.
     """
     try:
-        if not isinstance(size, (tuple, str)):
-            size = size[index].size
         if isinstance(size, str):
             return MaskReading(size)
+        shape: tuple[int, int] = size if isinstance(size, tuple) else size[index].size
         mask = np.asarray(masks(index))
     except DataError as error:
         return MaskReading(str(error))
-    if (reason := _problem(mask, size)) is not None:
+    if (reason := _problem(mask, shape)) is not None:
         return MaskReading(reason)
     pixels = count_values(mask)
     if len(pixels) > MOST_VALUES and rule.n_classes is None:
