@@ -3,7 +3,8 @@
 The input decides the modality: four axes of floats are pictures, NCHW or NHWC by where 1 or 3 channels stand;
 two axes of integers are tokens. The features are the output named ``features``, ``embeddings``,
 ``sentence_embedding``, ``pooler_output`` or ``last_hidden_state``, or what ``?features=`` names, or what
-goes into the last matrix product.
+goes into the last matrix product. Options of text are ``tokenizer=``, ``max_length=``, ``pair=vectors|joint`` (how
+pairs of texts are read) and ``subword=mean|first`` (how words are).
 """
 
 from __future__ import annotations
@@ -26,15 +27,14 @@ from hubscout.models.image_input import ImageInput
 from hubscout.models.image_readings import read_maps, reads_maps
 from hubscout.models.image_transform import IMAGE_OPTIONS, ImageTransform, transform_from_options
 from hubscout.models.loading import LoadRequest, check_options, unused_pooling
+from hubscout.models.onnx_card import complete_card
 from hubscout.models.onnx_maps import OnnxMaps
 from hubscout.models.onnx_session import OnnxModel, as_rows, device_of, open_onnx
-from hubscout.models.pooling import TOKEN_POOLINGS, pad, pool_tokens
-from hubscout.models.tokens import Tokenizer, load_tokenizer
-from hubscout.models.weights import file_digest, settings_digest
+from hubscout.models.onnx_text import TEXT_OPTIONS, text_encoder
+from hubscout.models.weights import file_digest
 
 # How an ONNX file spells where a tensor's numbers are: the key "location", then the length of its value, 7 bits a byte.
 _LOCATION = re.compile(rb"\x0a\x08location\x12([\x80-\xff]?)([\x01-\x7f])")
-_TOKEN_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 
 
 class OnnxImageEncoder:
@@ -76,55 +76,9 @@ class OnnxImageEncoder:
         )
 
 
-class OnnxTextEncoder:
-    """An ONNX file that takes tokens.
-
-    Parameters
-    ----------
-    card : ModelCard
-        Its facts.
-    model : OnnxModel
-        The open file.
-    tokenizer : Tokenizer
-        From text to tokens.
-    pooling : {"cls", "mean", "last"}
-        Used when the file gives one vector a token.
-    """
-
-    def __init__(self, card: ModelCard, model: OnnxModel, tokenizer: Tokenizer, pooling: str) -> None:
-        self.card = card
-        self._model = model
-        self._tokenizer = tokenizer
-        self._pooling = pooling
-
-    def prepare(self, sample: str) -> list[int]:
-        """Tokenize one text."""
-        return self._tokenizer(sample)
-
-    def encode(self, prepared: Sequence[list[int]]) -> EncodedBatch:
-        """Run the file once over a padded batch."""
-        inputs = self._model.session.get_inputs()
-        width = inputs[0].shape[1]
-        ids, mask = pad(prepared, self._tokenizer.pad_id)
-        if isinstance(width, int) and width > ids.shape[1]:  # exported for one length
-            rest = ((0, 0), (0, width - ids.shape[1]))
-            ids, mask = np.pad(ids, rest, constant_values=self._tokenizer.pad_id), np.pad(mask, rest)
-        made = {
-            "input_ids": ids,
-            "attention_mask": mask,
-            "token_type_ids": np.zeros_like(ids),
-            "position_ids": np.broadcast_to(np.arange(ids.shape[1]), ids.shape),
-        }
-        wanted = {item.name: made.get(item.name, ids) for item in inputs}
-        features, logits = self._model.run(wanted)
-        if features.ndim == 3:
-            features = pool_tokens(features, mask, self._pooling)
-        return EncodedBatch(as_rows(features), None if logits is None or logits.ndim != 2 else as_rows(logits))
-
-
 def load(address: Address, request: LoadRequest) -> Encoder:
     """Open an ONNX file. See `hubscout.models.loading.load_encoder`."""
-    check_options(address, ("features", "tokenizer", "max_length", *IMAGE_OPTIONS))
+    check_options(address, ("features", *TEXT_OPTIONS, *IMAGE_OPTIONS))
     path = Path(address.name).expanduser()
     if not path.is_file():
         msg = f"file {str(path)!r} does not exist; check the path, which is relative to the current folder"
@@ -144,7 +98,7 @@ def load(address: Address, request: LoadRequest) -> Encoder:
     if len(first.shape) == 4 and first.type in ("tensor(float)", "tensor(float16)"):
         return _image_encoder(address, request, model, facts)
     if len(first.shape) == 2 and first.type in ("tensor(int64)", "tensor(int32)"):
-        return _text_encoder(address, request, model, facts)
+        return text_encoder(address, request, model, facts)
     msg = (
         f"file {str(path)!r} takes {first.type} of shape {first.shape}; "
         "it must take pictures (four axes of floats) "
@@ -212,59 +166,13 @@ def finish_image(
     """
     blank = np.zeros((transform.channels, transform.height, transform.width), np.float32)
     probe = OnnxImageEncoder(facts, model, transform, channels_last=channels_last).encode([blank])
-    card = _complete(facts, "image", stated, probe, notes)
+    card = complete_card(facts, "image", stated, probe, notes)
     if reads_maps(request.reading):
         given = ImageInput(transform, stated, transform)
         source = OnnxMaps(model, facts.address, given.shape, card.n_parameters, channels_last=channels_last)
         return read_maps(source, request, replace(card, transform=facts.transform), given)
     card = replace(card, notes=(*card.notes, *unused_pooling(request)))
     return OnnxImageEncoder(card, model, transform, channels_last=channels_last)
-
-
-def _text_encoder(address: Address, request: LoadRequest, model: OnnxModel, facts: ModelCard) -> Encoder:
-    pooling = request.pooling or "mean"
-    if pooling not in TOKEN_POOLINGS:
-        msg = f"pooling of an onnx: text model must be one of {', '.join(TOKEN_POOLINGS)}, got {pooling!r}"
-        raise UsageError(msg)
-    folder = address.options.get("tokenizer")
-    if folder is None:
-        msg = f"file {address.name!r} takes tokens; give the folder of its tokenizer with ?tokenizer=folder"
-        raise UsageError(msg)
-    unknown = [item.name for item in model.session.get_inputs()[1:] if item.name not in _TOKEN_INPUTS]
-    if unknown:
-        msg = f"file {address.name!r} has the input {unknown[0]!r}; only {', '.join(_TOKEN_INPUTS)} can be given"
-        raise CandidateError(msg)
-    width = model.session.get_inputs()[0].shape[1]
-    limit = width if isinstance(width, int) and width > 0 else None
-    tokenizer, notes = load_tokenizer(Path(folder).expanduser(), address.options.get("max_length"), limit)
-    probe = OnnxTextEncoder(facts, model, tokenizer, pooling)
-    outcome = probe.encode([probe.prepare("a")])
-    stated = {
-        **facts.transform,
-        **tokenizer.to_dict(),
-        "settings": settings_digest(Path(folder).expanduser()),
-        "pooling": pooling,
-    }
-    return OnnxTextEncoder(_complete(facts, "text", stated, outcome, notes), model, tokenizer, pooling)
-
-
-def _complete(
-    facts: ModelCard, modality: Any, stated: dict[str, Any], probe: EncodedBatch, notes: tuple[str, ...]
-) -> ModelCard:
-    width = int(probe.features.shape[1])
-    n_classes = None if probe.logits is None else int(probe.logits.shape[1])
-    parameters = facts.n_parameters
-    if parameters is not None and n_classes is not None:
-        parameters -= n_classes * (width + 1)  # the head: one weight a feature and a bias, for each class
-    return replace(
-        facts,
-        modality=modality,
-        transform=stated,
-        feature_dim=width,
-        source_classes=n_classes,
-        n_parameters=parameters if parameters is None or parameters > 0 else None,
-        notes=(*facts.notes, *notes),
-    )
 
 
 def _external(path: Path) -> list[Path]:

@@ -32,6 +32,25 @@ def asked_pooling(request: LoadRequest) -> str | None:
     return reading.poolings[0]
 
 
+def unused_for_words(request: LoadRequest) -> tuple[str, ...]:
+    """Say, for the card, which poolings have nothing to act on where words are read.
+
+    Parameters
+    ----------
+    request : LoadRequest
+        What the caller wants.
+
+    Returns
+    -------
+    tuple of str
+    """
+    asked = request.reading.poolings or ((request.pooling,) if request.pooling else ())
+    rest = [pooling for pooling in asked if pooling != "mean"]
+    if not rest:
+        return ()
+    return (f"poolings not used, since a word is pooled over its own tokens: {', '.join(rest)}",)
+
+
 def resolve_layers(request: LoadRequest, depth: int, address: str) -> tuple[int, ...]:
     """Resolve the layers that a reading asks for.
 

@@ -139,7 +139,7 @@ def _card(
         licence=snapshot.licence,
         loader=loader,
         device=device,
-        notes=unused_pooling(request) if request.reading.layers is None else (),
+        notes=unused_pooling(request) if request.reading.layers is None and request.reading.unit != "word" else (),
     )
 
 

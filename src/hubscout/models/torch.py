@@ -8,7 +8,8 @@ models do, or its ``forward`` returns the features; where boxes, points and laye
 `hubscout.models.torch_maps.find_maps`. Text (``modality=text``): the module has
 ``tokenize(text) -> list[int]``, and ``forward(ids, mask)`` takes two integer tensors of shape (b, tokens),
 padded on the right with 0, and returns (b, features), or (b, tokens, features), which is then pooled over
-the mask.
+the mask. ``hidden(ids)`` gives its layers, see `hubscout.models.torch_text.text_encoder`. Options of text are
+``max_length=``, ``pair=vectors|joint`` (how pairs of texts are read) and ``subword=mean|first`` (how words are).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy.typing as npt
 
 from hubscout._optional import require
 from hubscout._preflight import quiet_hub
-from hubscout.errors import CandidateError, UsageError
+from hubscout.errors import UsageError
 from hubscout.models import torch_runtime
 from hubscout.models.address import Address
 from hubscout.models.card import EncodedBatch, Encoder, ModelCard
@@ -29,12 +30,11 @@ from hubscout.models.image_input import ImageInput
 from hubscout.models.image_readings import read_maps, reads_maps
 from hubscout.models.image_transform import IMAGE_OPTIONS, ImageTransform, transform_from_options
 from hubscout.models.loading import LoadRequest, unused_pooling
-from hubscout.models.pooling import TOKEN_POOLINGS, pad, pool_tokens
-from hubscout.models.torch_factory import build, find_factory, json_value, load_weights, source_digest
+from hubscout.models.torch_factory import build, find_factory, first_tensor, json_value, load_weights, source_digest
 from hubscout.models.torch_maps import detector_config, find_maps
+from hubscout.models.torch_text import TEXT_OPTIONS, text_encoder
 
 _OURS = ("weights", "modality", "max_length")
-_DEFAULT_MAX_LENGTH = 512
 
 
 class FactoryImageEncoder:
@@ -68,43 +68,6 @@ class FactoryImageEncoder:
             )
 
 
-class FactoryTextEncoder:
-    """A text module made by a factory.
-
-    Parameters
-    ----------
-    card : ModelCard
-        Its facts.
-    model : torch.nn.Module
-        With ``tokenize`` and ``forward(ids, mask)``.
-    max_length : int
-        Tokens beyond it are cut off.
-    pooling : {"cls", "mean", "last"}
-        Used when the module returns one vector a token.
-    """
-
-    def __init__(self, card: ModelCard, model: Any, max_length: int, pooling: str) -> None:
-        self.card = card
-        self._model = model
-        self._max_length = max_length
-        self._pooling = pooling
-
-    def prepare(self, sample: str) -> list[int]:
-        """Tokenize one text; at least one token, so that a mean over it exists."""
-        return [int(token) for token in self._model.tokenize(sample)][: self._max_length] or [0]
-
-    def encode(self, prepared: Sequence[list[int]]) -> EncodedBatch:
-        """Run the module once over a padded batch."""
-        import torch
-
-        ids, mask = (torch.from_numpy(array).to(self.card.device) for array in pad(prepared, 0))
-        with torch_runtime.forward_pass():
-            vectors = _first_tensor(self._model(ids, mask))
-            if vectors.ndim == 3:
-                vectors = pool_tokens(vectors, mask, self._pooling)
-            return EncodedBatch(torch_runtime.to_numpy(torch_runtime.pool_map(vectors)))
-
-
 def load(address: Address, request: LoadRequest) -> Encoder:
     """Load a factory's module. See `hubscout.models.loading.load_encoder`."""
     quiet_hub()
@@ -114,7 +77,7 @@ def load(address: Address, request: LoadRequest) -> Encoder:
         msg = f"modality must be image or text, got {modality!r}"
         raise UsageError(msg)
     factory = find_factory(address.name)
-    ours = (*_OURS, *IMAGE_OPTIONS) if modality == "image" else _OURS
+    ours = (*_OURS, *(IMAGE_OPTIONS if modality == "image" else TEXT_OPTIONS))
     arguments = {key: json_value(text) for key, text in address.options.items() if key not in ours}
     device = torch_runtime.choose_device(request.device)
     model = build(address, factory, arguments)
@@ -127,7 +90,7 @@ def load(address: Address, request: LoadRequest) -> Encoder:
         "arguments": arguments,
     }
     common = Common(str(address), identity, device, facts, notes)
-    finish = _text_encoder if modality == "text" else _image_encoder
+    finish = text_encoder if modality == "text" else _image_encoder
     return finish(address, request, model, common)
 
 
@@ -190,34 +153,6 @@ def _image_encoder(address: Address, request: LoadRequest, model: Any, common: C
     return FactoryImageEncoder(card, transform, run)
 
 
-def _text_encoder(address: Address, request: LoadRequest, model: Any, common: Common) -> Encoder:
-    if not callable(getattr(model, "tokenize", None)):
-        msg = f"module of {address.name!r} must have tokenize(text) -> list of int for modality=text; add it"
-        raise CandidateError(msg)
-    stated = getattr(model, "max_len", None) or _DEFAULT_MAX_LENGTH
-    text = address.options.get("max_length", str(stated))
-    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
-        msg = f"max_length must be a positive number of tokens, got {text!r}"
-        raise UsageError(msg)
-    pooling = request.pooling or "mean"
-    if pooling not in TOKEN_POOLINGS:
-        msg = f"pooling of a torch: text model must be one of {', '.join(TOKEN_POOLINGS)}, got {pooling!r}"
-        raise UsageError(msg)
-    transform = {"max_length": int(text), "pooling": pooling}
-    probe = FactoryTextEncoder(
-        common.card(modality="text", transform=transform, feature_dim=0, notes=()), model, int(text), pooling
-    )
-    width = probe.encode([probe.prepare("a"), probe.prepare("a b")]).features.shape[1]
-    card = common.card(
-        modality="text",
-        transform=transform,
-        feature_dim=int(width),
-        n_parameters=torch_runtime.count_parameters(model),
-        notes=(),
-    )
-    return FactoryTextEncoder(card, model, int(text), pooling)
-
-
 def _runner(model: Any, example: Any) -> tuple[Callable[[Any], tuple[Any, Any]], tuple[Any, Any]]:
     """Return the way from a batch to (pooled features, logits), and what it gives for the example."""
     if callable(getattr(model, "forward_features", None)) and callable(getattr(model, "forward_head", None)):
@@ -225,7 +160,7 @@ def _runner(model: Any, example: Any) -> tuple[Callable[[Any], tuple[Any, Any]],
     else:
 
         def run(batch: Any) -> tuple[Any, Any]:
-            return _first_tensor(model(batch)), None
+            return first_tensor(model(batch)), None
 
         with torch_runtime.forward_pass():
             features, logits = run(example)
@@ -235,21 +170,3 @@ def _runner(model: Any, example: Any) -> tuple[Callable[[Any], tuple[Any, Any]],
         return torch_runtime.pool_map(features), logits
 
     return pooled, (torch_runtime.pool_map(features), logits)
-
-
-def _first_tensor(output: Any) -> Any:
-    """Find the features in what a module returned."""
-    import torch
-
-    for name in ("features", "pooler_output", "last_hidden_state"):
-        inner = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
-        if isinstance(inner, torch.Tensor):
-            return inner
-    if isinstance(output, Mapping):
-        output = tuple(output.values())
-    if isinstance(output, list | tuple):
-        output = next((item for item in output if isinstance(item, torch.Tensor)), None)
-    if not isinstance(output, torch.Tensor):
-        msg = f"the module must return a tensor, or a tuple or dict that holds one, got {type(output).__name__}"
-        raise CandidateError(msg)
-    return output

@@ -6,7 +6,7 @@ import difflib
 import importlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +158,36 @@ def source_digest(factory: Callable[..., Any]) -> str | None:
     """Digest the file the factory is written in, so that edited code is not taken for the same model."""
     file = getattr(sys.modules.get(factory.__module__), "__file__", None)
     return file_digest([Path(file)]) if file and Path(file).is_file() else None
+
+
+def first_tensor(output: Any) -> Any:
+    """Find the features in what a module returned.
+
+    Parameters
+    ----------
+    output : Tensor, tuple, list, mapping or object with attributes
+        Such as ``features``, ``pooler_output`` or ``last_hidden_state``, which are looked for first.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    CandidateError
+        When there is no tensor in it.
+    """
+    import torch
+
+    for name in ("features", "pooler_output", "last_hidden_state"):
+        inner = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+        if isinstance(inner, torch.Tensor):
+            return inner
+    if isinstance(output, Mapping):
+        output = tuple(output.values())
+    if isinstance(output, list | tuple):
+        output = next((item for item in output if isinstance(item, torch.Tensor)), None)
+    if not isinstance(output, torch.Tensor):
+        msg = f"the module must return a tensor, or a tuple or dict that holds one, got {type(output).__name__}"
+        raise CandidateError(msg)
+    return output

@@ -14,7 +14,7 @@ from hubscout.models.card import Encoder, ModelCard
 from hubscout.models.loading import LoadRequest
 from hubscout.models.pairs import JointPairs, NewlineJoiner, PairVectors, asked_style
 from hubscout.models.pooling import pad
-from hubscout.models.readouts import resolve_layers
+from hubscout.models.readouts import resolve_layers, unused_for_words
 from hubscout.models.tokens import PairTokens, Tokenizer, load_tokenizer
 from hubscout.models.transformers_encoder import TransformersEncoder
 from hubscout.models.transformers_layers import LayeredModel, read_hidden, trunk
@@ -145,6 +145,7 @@ def word_encoder(
     -------
     Encoder
     """
+    card = replace(card, notes=(*card.notes, *unused_for_words(request)))
     reader = TextEncoder(card, loaded, tokenizer)  # for its padding and its device
 
     def run(rows: Sequence[Sequence[int]]) -> TokenVectors:
