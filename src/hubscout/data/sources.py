@@ -17,7 +17,7 @@ from hubscout.data.mask_folder import looks_like_masks, mask_folder_target
 from hubscout.data.table_files import TABLE_SUFFIXES
 from hubscout.data.tables import table_target
 from hubscout.data.task import Target
-from hubscout.data.token_tables import looks_like_token_table, token_table_target
+from hubscout.data.token_tables import LIST_SUFFIXES, looks_like_token_table, token_table_target
 from hubscout.errors import UsageError
 
 BUNDLED_DIGITS = "bundled:digits"
@@ -123,7 +123,8 @@ def _reader_of_parts(path: Path, kind: TaskKind | None) -> Callable[..., Target]
         return _categories
     if kind == "detection" or (kind is None and looks_like_detection(path)):
         return _boxes
-    if kind in (None, "token_classification") and looks_like_token_table(path):
+    is_list_table = path.suffix.lower() in LIST_SUFFIXES
+    if (kind == "token_classification" and is_list_table) or (kind is None and looks_like_token_table(path)):
         return token_table_target
     if kind == "token_classification" or (kind is None and looks_like_conll(path)):
         return _words

@@ -7,7 +7,7 @@ from typing import Any
 
 from hubscout.data.column_facts import describe_column
 from hubscout.data.columns import ColumnRequest
-from hubscout.data.splits import choose_split, require_no_split
+from hubscout.data.splits import canonical_split, choose_split, require_no_split
 from hubscout.data.table_files import TABLE_SUFFIXES, TableFile, open_table, peek
 from hubscout.data.task import RowProblem, Target
 from hubscout.data.token_columns import choose_token_columns, has_token_columns
@@ -80,7 +80,7 @@ def token_table_target(path: Path, *, name: str, request: ColumnRequest | None =
         [tags for _, _, tags, _ in found],
         name=name,
         source=source,
-        split=split if has_splits else require_no_split(split, source),
+        split=canonical_split(split) if has_splits else require_no_split(split, source),
         rows=[number for number, _, _, _ in found],
         problems=problems,
         notes=columns.notes,
