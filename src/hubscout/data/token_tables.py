@@ -7,12 +7,14 @@ from typing import Any
 
 from hubscout.data.column_facts import describe_column
 from hubscout.data.columns import ColumnRequest
-from hubscout.data.splits import canonical_split, choose_split, require_no_split
-from hubscout.data.table_files import TABLE_SUFFIXES, TableFile, open_table, peek
+from hubscout.data.splits import choose_split, require_no_split
+from hubscout.data.table_files import TableFile, open_table, peek
 from hubscout.data.task import RowProblem, Target
 from hubscout.data.token_columns import choose_token_columns, has_token_columns
 from hubscout.data.word_labels import token_target
 
+# Tables whose cells can hold lists.
+LIST_SUFFIXES = (".jsonl", ".ndjson", ".parquet")
 _SPLIT = "split"
 
 
@@ -29,7 +31,7 @@ def looks_like_token_table(path: Path) -> bool:
     bool
         False for CSV and TSV files, whose cells hold no lists.
     """
-    if not path.is_file() or path.suffix.lower() not in TABLE_SUFFIXES or path.suffix.lower() in (".csv", ".tsv"):
+    if not path.is_file() or path.suffix.lower() not in LIST_SUFFIXES:
         return False
     return has_token_columns(_lists(open_table(path)))
 
@@ -80,7 +82,7 @@ def token_table_target(path: Path, *, name: str, request: ColumnRequest | None =
         [tags for _, _, tags, _ in found],
         name=name,
         source=source,
-        split=canonical_split(split) if has_splits else require_no_split(split, source),
+        split=split if has_splits else require_no_split(split, source),
         rows=[number for number, _, _, _ in found],
         problems=problems,
         notes=columns.notes,
