@@ -60,8 +60,8 @@ class TestWindows:
         assert tokens.windows == (tuple(range(32, 40)),)
 
     def test_first_tokens_only(self):
-        tokens = window_words([[5, 6], [7, 8, 9]], max_length=9, first_only=True)
-        assert tokens.owners[0].tolist() == [0, -1, 1, -1, -1]
+        tokens = window_words([[5, 6], [], [7, 8, 9], []], max_length=9, first_only=True)
+        assert tokens.owners[0].tolist() == [0, -1, 2, -1, -1]
 
 
 class TestSums:
@@ -100,13 +100,12 @@ class TestPlainTokenizer:
         assert whole(Words(("ab", "c"))).windows == ((2, 1),)
         assert (letters.leading_space, whole.leading_space) == (True, False)
 
-    def test_a_word_without_tokens_stands_as_the_unknown_one(self):
-        tokenizer = WordTokenizer(PlainTokenizer(lambda text: [ord(c) for c in text if c != "#"], 20, 5), "torch:a:b")
-        assert tokenizer(Words(("#", "a", "##", "b"))).windows == ((5, 32, 97, 32, 32, 98),)
-        split = WordTokenizer(PlainTokenizer(lambda text: [len(w) for w in text.split() if w != "#"], 20, 5), "a")
-        tokens = split(Words(("#", "a", "#")))
-        assert tokens.windows == ((5, 1, 5),)
-        assert tokens.owners[0].tolist() == [0, 1, 2]
+    def test_a_word_without_tokens_has_none(self):
+        split = WordTokenizer(PlainTokenizer(lambda text: [len(w) for w in text.split() if w != "#"], 20), "a")
+        tokens = split(Words(("#", "a", "#", "bb")))
+        assert (tokens.windows, tokens.n_words) == (((1, 2),), 4)
+        assert tokens.owners[0].tolist() == [1, 3]
+        assert len(split(Words(("#",)))) == 0
 
     @pytest.mark.parametrize(
         ("subword", "length", "message"),

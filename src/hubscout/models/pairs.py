@@ -198,7 +198,7 @@ class NewlineTokenizer(Protocol):
     """What a tokenizer must do for texts that are joined by a newline."""
 
     max_length: int
-    unknown_id: int
+    pad_id: int
 
     def frame(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the special tokens before and behind a text."""
@@ -234,4 +234,4 @@ class NewlineJoiner:
         if len(ids) > self._room:
             parts = self._tokenizer.bare(first), self._tokenizer.bare(f"\n{second}")
             ids = [token for part in cut_longest_first(*parts, self._room) for token in part]
-        return [*self._prefix, *ids, *self._suffix] or [self._tokenizer.unknown_id]
+        return [*self._prefix, *ids, *self._suffix] or [self._tokenizer.pad_id]

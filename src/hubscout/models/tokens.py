@@ -51,8 +51,7 @@ class Tokenizer:
         self.max_length = max_length
         self.pad_id = pad_id
         self.prompt = prompt
-        unknown = tokenizer.unk_token_id
-        self.unknown_id = pad_id if unknown is None else int(unknown)
+        self.unknown_id = None if tokenizer.unk_token_id is None else int(tokenizer.unk_token_id)
         self._one_at_a_time = threading.Lock()  # truncation is state of the tokenizer: it must not be set twice
 
     def __call__(self, text: str) -> list[int]:

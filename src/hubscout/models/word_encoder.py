@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hubscout.data.parts import Words
 from hubscout.errors import CandidateError
@@ -63,6 +62,7 @@ class WordEncoder:
         self._tokenizer = tokenizer
         self._run = run
         self._session = session
+        self._widths: list[int] = []
         self.card = self._complete(card)
 
     def prepare(self, sample: Words) -> WordTokens:
@@ -77,9 +77,10 @@ class WordEncoder:
             for item, offset in zip(prepared, offsets, strict=False)
             for ids, owner in zip(item.windows, item.owners, strict=True)
         ]
+        n_words = int(offsets[-1])
+        totals = [np.zeros((n_words, width), np.float32) for width in self._widths]
+        counts = np.zeros(n_words, np.float32)
         windows.sort(key=lambda window: -len(window[0]))
-        counts = np.bincount(np.concatenate([owner[owner >= 0] for _, owner in windows]), minlength=offsets[-1])
-        totals: list[npt.NDArray[np.float32]] = []
         # No more windows at a time than there are texts: where memory runs out, halving the batch then helps.
         for start in range(0, len(windows), len(prepared)):
             ids, owners = zip(*windows[start : start + len(prepared)], strict=True)
@@ -87,32 +88,35 @@ class WordEncoder:
                 vectors = self._run(ids)
                 blocks = [*vectors.hidden, *([] if vectors.logits is None else [vectors.logits])]
                 parts = [sum_words(block, owners) for block in blocks]
-            totals = totals or [np.zeros((offsets[-1], sums.shape[1]), np.float32) for _, sums in parts]
+            np.add.at(counts, np.concatenate([owner[owner >= 0] for owner in owners]), 1)
             for total, (rows, sums) in zip(totals, parts, strict=True):
                 total[rows] += sums
-        means = [total / counts[:, None].astype(np.float32) for total in totals]
+        # A word without any token has the vector zero.
+        means = [total / np.maximum(counts, 1)[:, None] for total in totals]
         logits = None if self.card.source_classes is None else means.pop()
         return EncodedBatch(np.concatenate(means, axis=1), logits)
 
     def _complete(self, card: ModelCard) -> ModelCard:
         """Find the widths on a first text, and check that the model gives one vector a token."""
-        tokens = self._tokenizer(Words(("The", "quick", "brown", "fox")))
+        tokens = self._tokenizer(Words(("The", "quick", "brown", "fox"))).windows[:1] or ((0,),)
         with self._session():
-            first = self._run(tokens.windows[:1])
+            first = self._run(tokens)
         for block in first.hidden:
-            if block.ndim != 3 or block.shape[1] < len(tokens.windows[0]):
+            if block.ndim != 3 or block.shape[1] < len(tokens[0]):
                 msg = (
-                    f"candidate {card.address!r} gives {tuple(block.shape)} numbers for {len(tokens.windows[0])} "
+                    f"candidate {card.address!r} gives {tuple(block.shape)} numbers for {len(tokens[0])} "
                     "tokens, not one vector a token, so words have none; leave it out for this kind of task"
                 )
                 raise CandidateError(msg)
         widths = [int(block.shape[2]) for block in first.hidden]
+        n_classes = None if first.logits is None else int(first.logits.shape[2])
+        self._widths = [*widths, *([] if n_classes is None else [n_classes])]
         how = self._tokenizer.subword
         return replace(
             card,
             unit="word",
             transform={**card.transform, **self._tokenizer.to_dict()},
             feature_dim=sum(widths),
-            source_classes=None if first.logits is None else int(first.logits.shape[2]),
+            source_classes=n_classes,
             readouts=tuple(Readout(layer, how, width) for layer, width in zip(first.layers, widths, strict=False)),
         )

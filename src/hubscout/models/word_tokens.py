@@ -17,7 +17,7 @@ class SplitTokenizer(Protocol):
     """What a tokenizer must tell for the words of a text."""
 
     max_length: int
-    unknown_id: int
+    unknown_id: int | None
 
     def frame(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the special tokens before and behind a text."""
@@ -53,8 +53,9 @@ class WordTokenizer:
     -----
     Tokenizers differ in whether a word that follows another must bring the space between them. Words are given with or
     without it, whichever yields the tokens of the text that they make when a space joins them. A word of which a
-    tokenizer leaves nothing, such as a lone control character, stands as the unknown token in its place. Nothing is
-    cut: longer texts are read in windows, see `hubscout.models.words.cut_windows`.
+    tokenizer leaves nothing, such as a lone control character, stands as the unknown token in its place; where there
+    is no such token its vector is zero. Nothing is cut: longer texts are read in windows, see
+    `hubscout.models.words.cut_windows`.
     """
 
     def __init__(self, tokenizer: SplitTokenizer, address: str, subword: str = "mean") -> None:
@@ -76,8 +77,9 @@ class WordTokenizer:
     def __call__(self, sample: Words) -> WordTokens:
         """Tokenize the words of one text."""
         tokens = self._split(sample.words, leading_space=self.leading_space)
+        unknown = [] if self._tokenizer.unknown_id is None else [self._tokenizer.unknown_id]
         return window_words(
-            [word or [self._tokenizer.unknown_id] for word in tokens],
+            [word or unknown for word in tokens],
             sample.kept,
             prefix=self._prefix,
             suffix=self._suffix,
@@ -117,14 +119,16 @@ class PlainTokenizer:
         From a text to token numbers.
     max_length : int
         Tokens that the model takes.
-    unknown_id : int
-        Stands for what yields no token.
+    pad_id : int
+        What shorter texts are filled up with.
     """
 
-    def __init__(self, tokenize: Callable[[str], Sequence[Any]], max_length: int, unknown_id: int = 0) -> None:
+    unknown_id: int | None = None
+
+    def __init__(self, tokenize: Callable[[str], Sequence[Any]], max_length: int, pad_id: int = 0) -> None:
         self._tokenize = tokenize
         self.max_length = max_length
-        self.unknown_id = unknown_id
+        self.pad_id = pad_id
         # What stands around texts that share no letter, and around nothing, is no part of them.
         rows = [self._ids(text) for text in ("", "a", "the", "One", "7")]
         self._prefix = _shared(rows)

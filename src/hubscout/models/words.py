@@ -1,4 +1,4 @@
-"""One vector a word: a text as overlapping windows of tokens, and the mean over the tokens of each word."""
+"""One vector a word: a text as overlapping windows of tokens, and the sum over the tokens of each word."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def cut_windows(n_tokens: int, capacity: int) -> list[Window]:
     Parameters
     ----------
     n_tokens : int
-        Of the text, at least 1.
+        Of the text.
     capacity : int
         Tokens that a window holds.
 
@@ -98,7 +98,7 @@ def window_words(
     Parameters
     ----------
     words : sequence of sequences of int
-        The tokens of each word, none empty.
+        The tokens of each word; a word without any has no vector.
     kept : sequence of int, optional
         Positions of the words that give a row, in its order; all by default.
     prefix, suffix : sequence of int
@@ -125,7 +125,7 @@ def window_words(
     lengths = [len(word) for word in words]
     owners = np.repeat(rows, lengths)
     if first_only:
-        firsts = np.cumsum([0, *lengths[:-1]])
+        firsts = np.cumsum([0, *lengths[:-1]])[np.asarray(lengths) > 0]
         is_first = np.isin(np.arange(len(ids)), firsts)
         owners = np.where(is_first, owners, -1)
     windows, owned = [], []
