@@ -51,6 +51,15 @@ class TestTrajectories:
         assert trajectories(ranking({f"hf:a/b@{'1' * 40}": 0.1, f"hf:a/b@{'2' * 40}": 0.2})) == ()
         assert trajectories(ranking({"timm:resnet18": 0.1, "timm:resnet34": 0.2})) == ()
 
+    def test_numbers_that_are_not_of_training_are_names(self):
+        assert trajectories(ranking({"hf:./bert0": 0.1, "hf:./bert1": 0.2, "hf:./bert2": 0.3})) == ()
+        assert trajectories(ranking({"timm:local-dir:./vit16": 0.1, "timm:local-dir:./vit32": 0.2})) == ()
+
+    def test_a_number_alone_is_a_step(self):
+        names = [f"torch:nets:build?weights=run/{step}.safetensors" for step in (100, 200)]
+        (run,) = trajectories(ranking(dict(zip(names, (0.1, 0.2), strict=True))))
+        assert [each.step for each in run.checkpoints] == [100, 200]
+
     def test_of_two_numbers_the_one_that_varies_is_the_step(self):
         (run,) = trajectories(ranking({f"hf:./run3/checkpoint-{step}": 0.1 for step in (1, 2, 3)}))
         assert run.run == "hf:./run3/checkpoint-*"

@@ -11,7 +11,12 @@ from hubscout.errors import UsageError
 from hubscout.models.address import Address, parse_address
 from hubscout.ranking.records import Ranking, ScoreRecord
 
-_NUMBER = re.compile(r"\d+")
+# A number that counts training: behind a word that says so, or alone as a file or branch.
+_STEP = re.compile(
+    r"(?:steps?|checkpoint|check|ckpt|epochs?|ep|iterations?|iters?|it|updates?|tokens?)[_\-=.]?(\d+)"
+    r"|(?:^|/)(\d+)(?=$|[/.])",
+    re.IGNORECASE,
+)
 _NOISE = 2.0
 
 
@@ -95,8 +100,8 @@ def trajectories(ranking: Ranking) -> tuple[Trajectory, ...]:
     Returns
     -------
     tuple of Trajectory
-        Candidates belong together when their addresses differ in one number of their weights file or revision;
-        checkpoints stand by that number.
+        Candidates belong together when the names of their weights, folders or revisions differ in one number alone
+        that counts training, as in ``step-1000``, ``checkpoint-3`` or ``epoch=12``; checkpoints stand by that number.
     """
     if not ranking.scores:
         return ()
@@ -134,7 +139,11 @@ def _starred(text: str) -> list[tuple[str, int]]:
     # A commit's name is no number of steps.
     if re.fullmatch(r"[0-9a-f]{40}", text):
         return []
-    return [(f"{text[: each.start()]}*{text[each.end() :]}", int(each.group())) for each in _NUMBER.finditer(text)]
+    found = []
+    for each in _STEP.finditer(text):
+        place = 1 if each.group(1) is not None else 2
+        found.append((f"{text[: each.start(place)]}*{text[each.end(place) :]}", int(each.group(place))))
+    return found
 
 
 def _written(address: Address, *, revision: str | None = None, weights: str | None = None) -> str:
