@@ -1,0 +1,1 @@
+"""Real fine-tuning of a shortlist: recipe, data, loop, result, history."""
