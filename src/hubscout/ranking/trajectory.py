@@ -13,7 +13,7 @@ from hubscout.ranking.records import Ranking, ScoreRecord
 
 # A number that counts training: behind a word that says so, or alone as a file or branch.
 _STEP = re.compile(
-    r"(?:steps?|checkpoint|check|ckpt|epochs?|ep|iterations?|iters?|it|updates?|tokens?)[_\-=.]?(\d+)"
+    r"(?<![a-z])(?:steps?|checkpoint|check|ckpt|epochs?|ep|iterations?|iters?|it|updates?|tokens?)[_\-=.]?(\d+)"
     r"|(?:^|/)(\d+)(?=$|[/.])",
     re.IGNORECASE,
 )
