@@ -117,9 +117,13 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "text"),
         [
-            ({"knn": {"n_neighbors": 3}}, "score 'knn' has no option 'n_neighbors'; its options: k"),
-            ({"h_score": {"ridge": 3}}, "score 'h_score' has no option 'ridge'; its options: none"),
-            ({"logme": {"task": "regression"}}, "score 'logme' has no option 'task'; its options: compat"),
+            ({"knn": {"n_neighbors": 3}}, "score 'knn' has no option 'n_neighbors'; its options: k, average"),
+            ({"h_score": {"ridge": 3}}, "score 'h_score' has no option 'ridge'; its options: average"),
+            (
+                {"logme": {"task": "regression"}},
+                "score 'logme' has no option 'task'; its options: compat, average, scale_targets",
+            ),
+            ({"stable_rank": {"k": 2}}, "score 'stable_rank' has no option 'k'; its options: none"),
         ],
     )
     def test_unknown_options_are_refused_before_anything_is_computed(self, monkeypatch, options, text: str) -> None:
@@ -154,7 +158,7 @@ class TestFailures:
     def test_a_score_of_another_task(self) -> None:
         numbers = draw_problem(0, task="regression")
         found = evaluate(numbers.features, numbers.labels, ["h_score", "logme"], task="regression")
-        assert found["h_score"].reason == "it is defined for classification, not for regression"
+        assert found["h_score"].reason == "it is defined for classification and multilabel, not for regression"
         assert found["logme"].reason is None
 
     def test_features_missing(self) -> None:
@@ -247,16 +251,17 @@ class TestScore:
         assert str(error.value) == f"score 'leep' has no value: {expected}"
 
 
+@pytest.mark.parametrize("task", ["classification", "multilabel", "detection"])
 @pytest.mark.parametrize("shape", [{}, {"n_samples": 30, "n_features": 45}])
-def test_all_scores_share_one_decomposition(monkeypatch: pytest.MonkeyPatch, shape) -> None:
+def test_all_scores_share_one_decomposition(monkeypatch: pytest.MonkeyPatch, shape, task) -> None:
     from hubscout.stats import statistics as module
 
     calls: list[str] = []
     for name in ("spectrum_of_gram", "spectrum_of_samples"):
         plain = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, plain=plain, name=name, **k: calls.append(name) or plain(*a, **k))
-    problem = draw_problem(0, **shape)
-    options = {name: problem.options(get_spec(name), {}) for name in list_scores()}
+    problem = draw_problem(0, task=task, **shape)
+    options = {name: problem.options(get_spec(name), {}) for name in list_scores(task)}
     found = evaluate(problem.statistics(), scores="all", options=options, null_draws=3)
-    assert list(found) == list_scores()
+    assert list(found) == list_scores(task)
     assert len(calls) == 1

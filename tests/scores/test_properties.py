@@ -25,14 +25,14 @@ def problems(draw: st.DrawFn, name: str) -> Problem:
     n_features = draw(st.integers(1, 40))
     return draw_problem(
         draw(st.integers(0, 10**6)),
-        n_samples=draw(st.integers(8, 60)),
+        n_samples=draw(st.integers(10, 60)),
         n_features=n_features,
         n_classes=draw(st.integers(2, 9)),
         # With one source class, the label embeddings made from them are all equal, and rightly refused.
         n_source_classes=draw(st.integers(2 if get_spec(name).required_options else 1, 12)),
         signal=draw(st.sampled_from([0.0, 0.5, 2.0])),
         n_dead=draw(st.integers(0, n_features - 1)),
-        task=draw(st.sampled_from(get_spec(name).tasks)),
+        task=draw(st.sampled_from(get_spec(name).kinds)),
     )
 
 

@@ -39,13 +39,51 @@ class TestDrawProblem:
     def test_regression(self) -> None:
         assert draw_problem(task="regression").labels.shape == (60, 2)
 
+    @pytest.mark.parametrize("n_labels", [2, 5, 29])
+    def test_every_label_is_there_and_not_everywhere(self, n_labels: int) -> None:
+        labels = draw_problem(0, n_samples=30, n_classes=n_labels, task="multilabel").labels
+        assert labels.shape == (30, n_labels)
+        assert set(np.unique(labels)) == {0, 1}
+        assert (labels.sum(axis=0) >= 1).all()
+        assert labels[:, 0].sum() == 15
+
+    def test_boxes_lie_in_the_image(self) -> None:
+        problem = draw_problem(task="detection")
+        left, top, right, bottom = problem.labels[:, 1:].T
+        assert (left < right).all()
+        assert (top < bottom).all()
+        assert problem.labels[:, 1:].min() >= 0
+        assert problem.labels[:, 1:].max() <= 1
+
+    @pytest.mark.parametrize("task", ["detection", "token_classification", "segmentation"])
+    def test_parts_come_in_groups(self, task) -> None:
+        problem, plain = draw_problem(task=task), draw_problem()
+        assert np.bincount(problem.groups).max() <= 4
+        assert len(np.unique(problem.groups)) < 60
+        np.testing.assert_array_equal(problem.features, plain.features)
+        assert plain.groups is None
+
+    @pytest.mark.parametrize("task", ["multilabel", "regression", "detection"])
+    def test_a_signal_is_in_the_features(self, task) -> None:
+        problem = draw_problem(0, n_samples=300, signal=4.0, task=task)
+        design = np.c_[np.ones(300), problem.features]
+        targets = problem.labels[:, 1:] if task == "detection" else problem.labels
+        residuals = targets - design @ np.linalg.lstsq(design, targets)[0]
+        assert (residuals.var(axis=0) < 0.7 * targets.var(axis=0)).all()
+
     @pytest.mark.parametrize(
         ("options", "text"),
         [
             ({"n_samples": 2}, "n_samples must be a whole number of at least 3, got 2"),
             ({"n_classes": 1}, "n_classes must be a whole number of at least 2, got 1"),
             ({"signal": -1}, "signal must be a finite number at least 0, got -1"),
-            ({"task": "detection"}, "task must be one of 'classification', 'regression', got 'detection'"),
+            (
+                {"task": "boxes"},
+                (
+                    "task must be one of 'classification', 'multilabel', 'regression', 'detection', "
+                    "'token_classification', 'segmentation', got 'boxes'"
+                ),
+            ),
         ],
     )
     def test_bad_options(self, options, text: str) -> None:
@@ -67,6 +105,18 @@ class TestTransform:
             np.testing.assert_array_equal(changed.source_probs, problem.source_probs)
         if invariance == "label_names":
             assert is_same_features
+
+    @pytest.mark.parametrize("invariance", INVARIANCES)
+    @pytest.mark.parametrize("task", ["multilabel", "detection"])
+    def test_of_other_kinds(self, task, invariance: str) -> None:
+        problem = draw_problem(0, task=task)
+        changed = transform(problem, invariance, seed=2)
+        n_samples = 120 if invariance == "duplication" else 60
+        assert len(changed.features) == len(changed.labels) == n_samples
+        assert problem.groups is None or len(changed.groups) == n_samples
+        if invariance == "label_names":
+            assert not np.array_equal(changed.labels, problem.labels)
+            assert np.array_equal(changed.labels[:, 1:], problem.labels[:, 1:]) is (task == "detection")
 
     def test_rotation_keeps_distances(self) -> None:
         problem = draw_problem(0)

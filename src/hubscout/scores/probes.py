@@ -20,6 +20,9 @@ from hubscout.stats.chunks import row_slices
 from hubscout.stats.namespace import one_hot, to_numpy
 from hubscout.stats.target_sums import segment_sums
 
+# Of predictions of 0 and 1, beyond which they are equal.
+_DECIMALS = 9
+
 
 def _estimate_knn(statistics: Statistics, *, k: int = 5, average: Average = "macro") -> Estimate:
     check_positive_int("k", k)
@@ -86,7 +89,9 @@ def _estimate_linear(statistics: Statistics, *, average: Average = "macro") -> E
         return _explained_variance(targets, outcome)
     # The mean of the others is lower for a sample that has the label: alone, it would rank all samples wrongly.
     added = targets - outcome - _mean_of_others(targets, statistics.groups)
-    return Estimate(float(average_precision(added, targets) @ target_weights(statistics, average)))
+    # Samples that only rounding tells apart are equal: all of them, where the others all have a label or all lack it.
+    precision = average_precision(np.round(added, _DECIMALS), targets)
+    return Estimate(float(precision @ target_weights(statistics, average)))
 
 
 def _without_features(statistics: Statistics, average: Average) -> Estimate:
