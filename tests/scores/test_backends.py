@@ -19,6 +19,11 @@ CASES = [
     ({"n_samples": 25, "n_features": 40, "n_classes": 5}, "classification"),
     ({"n_dead": 3}, "regression"),
     ({"n_samples": 20, "n_features": 30}, "regression"),
+    ({}, "multilabel"),
+    ({"n_samples": 25, "n_features": 40, "n_classes": 5}, "multilabel"),
+    ({}, "detection"),
+    ({"n_samples": 25, "n_features": 40, "n_classes": 5}, "detection"),
+    ({}, "segmentation"),
 ]
 
 
@@ -30,15 +35,9 @@ def test_all_scores_agree_with_numpy(library: str, shape, task, dtype: type) -> 
     make = MAKERS[library]
     features = problem.features.astype(dtype)
     options = {name: problem.options(get_spec(name), {}) for name in list_scores(task)}
-    expected = evaluate(features, problem.labels, "all", source_probs=problem.source_probs, task=task, options=options)
-    found = evaluate(
-        make(features),
-        make(problem.labels),
-        "all",
-        source_probs=make(problem.source_probs),
-        task=task,
-        options=options,
-    )
+    given = {"task": task, "options": options, "groups": problem.groups}
+    expected = evaluate(features, problem.labels, "all", source_probs=problem.source_probs, **given)
+    found = evaluate(make(features), make(problem.labels), "all", source_probs=make(problem.source_probs), **given)
     assert list(found) == list_scores(task)
     for name, value in found.items():
         assert value.reason is None, name
@@ -48,6 +47,7 @@ def test_all_scores_agree_with_numpy(library: str, shape, task, dtype: type) -> 
             continue
         assert value.standard_error == pytest.approx(expected[name].standard_error, rel=1e-7, abs=1e-9), name
         assert isinstance(value.terms, np.ndarray), name
+        assert (value.parts or {}) == pytest.approx(expected[name].parts or {}, rel=1e-9, abs=1e-9), name
 
 
 @pytest.mark.parametrize("library", MAKERS)
@@ -60,6 +60,18 @@ def test_public_functions_take_them(library: str, name: str) -> None:
     found = spec.function(MAKERS[library](array), problem.labels, **options)
     assert type(found) is float
     assert found == pytest.approx(spec.function(array, problem.labels, **options), rel=1e-9)
+
+
+@pytest.mark.parametrize("options", [{"covariance": "identity"}, {"cross_fit": 3}, {"average": "weighted"}])
+@pytest.mark.parametrize("library", MAKERS)
+def test_other_ways_to_several_labels(library: str, options) -> None:
+    problem = draw_problem(2, task="multilabel")
+    estimate = get_spec("disco").estimate
+    expected, found = (
+        estimate(Statistics(features, problem.labels, task="multilabel"), **options)
+        for features in (problem.features, MAKERS[library](problem.features))
+    )
+    np.testing.assert_allclose(found.terms(), expected.terms(), rtol=1e-9)
 
 
 @pytest.mark.parametrize("covariance", ["identity", "class"])
@@ -76,10 +88,11 @@ def test_other_covariances(library: str, covariance: str) -> None:
     assert values[2:] == pytest.approx(values[:2], rel=1e-9)
 
 
+@pytest.mark.parametrize("task", ["classification", "multilabel", "detection"])
 @pytest.mark.parametrize("library", MAKERS)
 @pytest.mark.parametrize("shape", [{}, {"n_samples": 25, "n_features": 40}])
-def test_large_arrays_never_leave_their_library(monkeypatch: pytest.MonkeyPatch, library: str, shape) -> None:
-    problem = draw_problem(1, **shape)
+def test_large_arrays_never_leave_their_library(monkeypatch: pytest.MonkeyPatch, library: str, shape, task) -> None:
+    problem = draw_problem(1, task=task, **shape)
     make = MAKERS[library]
     kind = type(make(problem.features))
     seen: list[type] = []
@@ -95,7 +108,8 @@ def test_large_arrays_never_leave_their_library(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(Prepared, "chunks", watch(plain_chunks))
     monkeypatch.setattr(Prepared, "coordinates", watch(plain_coordinates))
-    statistics = Statistics(make(problem.features), problem.labels, source_probs=make(problem.source_probs))
+    given = {"task": task, "source_probs": make(problem.source_probs), "groups": problem.groups}
+    statistics = Statistics(make(problem.features), problem.labels, **given)
     evaluate(statistics, scores="all")
     assert seen
     assert set(seen) == {kind}

@@ -111,6 +111,38 @@ class TestRegression:
         assert found.terms().mean() == pytest.approx(found.value, rel=1e-10)
 
 
+class TestScaledTargets:
+    UNITS = NUMBERS.labels * [1.0, 1000.0] + [0.0, 273.15]
+
+    def test_units_decide_without(self) -> None:
+        plain, other = (disco(NUMBERS.features, each, task="regression") for each in (NUMBERS.labels, self.UNITS))
+        assert other < 1e5 * plain
+
+    @pytest.mark.parametrize("options", [{}, {"cross_fit": 3}, {"center": False}])
+    def test_units_do_not_matter_with(self, options) -> None:
+        given = {"task": "regression", "scale_targets": True, **options}
+        plain, other = (disco(NUMBERS.features, each, **given) for each in (NUMBERS.labels, self.UNITS))
+        assert other == pytest.approx(plain, rel=1e-9)
+
+    def test_is_the_value_of_standardised_targets(self) -> None:
+        standard = (self.UNITS - self.UNITS.mean(axis=0)) / self.UNITS.std(axis=0)
+        for name in ("disco", "logme", "etran"):
+            expected = get_spec(name).estimate(Statistics(NUMBERS.features, standard, task="regression"))
+            found = get_spec(name).estimate(
+                Statistics(NUMBERS.features, self.UNITS, task="regression"), scale_targets=True
+            )
+            assert found.value == pytest.approx(expected.value, rel=1e-9)
+            np.testing.assert_allclose(found.terms(), expected.terms(), rtol=1e-7)
+
+    def test_baselines_count_targets_alike_as_they_are(self) -> None:
+        for name in ("knn", "linear_probe"):
+            plain, other = (
+                get_spec(name).function(NUMBERS.features, each, task="regression")
+                for each in (NUMBERS.labels, self.UNITS)
+            )
+            assert other == pytest.approx(plain, rel=1e-9)
+
+
 class TestHardExamples:
     @pytest.mark.parametrize(("fraction", "kept"), [(1.0, [30, 20, 10]), (0.5, [15, 10, 5]), (0.01, [2, 2, 2])])
     def test_share_of_each_class(self, fraction: float, kept: list[int]) -> None:

@@ -52,6 +52,20 @@ class TestHScores:
         expected = over_all_orders(name, statistics)
         assert moments(found) == pytest.approx(expected, rel=1e-7, abs=1e-9)
 
+    @pytest.mark.parametrize("average", ["joint", "macro", "weighted"])
+    @pytest.mark.parametrize("n_features", [2, 9])
+    def test_all_orders_of_several_labels(self, name: str, average: str, n_features: int) -> None:
+        labels = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1], [1, 0, 0], [0, 0, 1], [1, 0, 0]])
+        features = draw_problem(1, n_samples=6, n_features=n_features).features
+        statistics = Statistics(features, labels, task="multilabel")
+        spec, orders = get_spec(name), permutations(range(6))
+        values = [
+            spec.estimate(statistics.relabelled(statistics.targets[list(order)]), average=average).value
+            for order in orders
+        ]
+        found = spec.null(statistics, average=average)
+        assert moments(found) == pytest.approx((np.mean(values), np.std(values)), rel=1e-7, abs=1e-9)
+
     @pytest.mark.parametrize("n_samples", [3, 4])
     def test_very_few_samples(self, name: str, n_samples: int) -> None:
         statistics = Statistics(

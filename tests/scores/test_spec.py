@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
+from typing import get_args
 
 import pytest
 
 import hubscout.scores
+from hubscout._typing import TaskKind
 from hubscout.errors import UsageError
 from hubscout.scores import INVARIANCES, Estimate, get_spec, list_scores, register_score
 from hubscout.scores._spec import REGISTRY
@@ -41,11 +43,25 @@ EVIDENCE = {
     "linear_probe": "test_probes.py: refits without each sample",
     "nearest_centroid": "test_probes.py: loops",
 }
+# The same for several labels a sample; boxes are test_detection.py's, for all scores at once.
+OF_SEVERAL_LABELS = {
+    "disco": "test_multilabel.py: explicit densities of each label; two classes",
+    "logme": "test_multilabel.py: numerical maximisation for each label; indicators of classes",
+    "h_score": "test_multilabel.py: pseudo-inverses of both covariances; indicators of classes",
+    "h_score_shrunk": "test_multilabel.py: scikit-learn's Ledoit-Wolf; indicators of classes",
+    "knn": "test_multilabel.py: loops, scikit-learn's average precision",
+    "linear_probe": "test_multilabel.py: refits without each sample, scikit-learn's average precision",
+}
 SECTIONS = ("Parameters", "Returns", "Raises", "Notes", "References", "Examples")
 
 
 def test_every_score_is_compared_with_something_independent() -> None:
     assert set(EVIDENCE) == set(list_scores())
+
+
+def test_every_score_of_several_labels_is_compared_with_something_independent() -> None:
+    reading = {name for name in list_scores("multilabel") if "labels" in get_spec(name).needs}
+    assert set(OF_SEVERAL_LABELS) == reading
 
 
 def test_the_registry_is_what_the_package_exports() -> None:
@@ -110,6 +126,17 @@ class TestListScores:
             assert set(list_scores(kind)) == {
                 name for name in list_scores() if "source_probs" not in get_spec(name).needs
             }
+
+    def test_of_several_labels(self) -> None:
+        label_free = {name for name in list_scores() if "labels" not in get_spec(name).needs}
+        assert set(list_scores("multilabel")) == {*OF_SEVERAL_LABELS, *label_free}
+
+    @pytest.mark.parametrize("kind", get_args(TaskKind))
+    def test_kinds_and_the_list_agree(self, kind) -> None:
+        for name in list_scores():
+            spec = get_spec(name)
+            assert (name in list_scores(kind)) is spec.applies_to(kind) is (kind in spec.kinds)
+            assert set(spec.tasks) <= set(spec.kinds)
 
     def test_unknown_score(self) -> None:
         with pytest.raises(UsageError) as error:

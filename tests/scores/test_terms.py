@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,11 +31,18 @@ def jackknife(name: str, problem, **options) -> np.ndarray:
         ("h_score_shrunk", "classification"),
         ("logme", "classification"),
         ("logme", "regression"),
+        ("disco", "multilabel"),
+        ("h_score", "multilabel"),
+        ("h_score_shrunk", "multilabel"),
+        ("logme", "multilabel"),
+        ("disco", "detection"),
     ],
 )
 @pytest.mark.parametrize("seed", [1, 2])
 def test_influence_is_that_of_leaving_out(name: str, task, seed: int) -> None:
     problem = draw_problem(seed, n_samples=120, n_features=4, n_classes=3, signal=0.8, task=task)
+    if name == "h_score_shrunk" and task == "multilabel":  # whose terms hold the amount of shrinkage fixed
+        problem = draw_problem(seed, n_samples=240, n_features=4, n_classes=3, signal=0.8, task=task)
     terms = problem.estimate(get_spec(name)).terms()
     influence = jackknife(name, problem)
     assert np.corrcoef(terms, influence)[0, 1] > 0.95
@@ -69,6 +78,29 @@ def test_discos_influence_in_one_group_is_exact(covariance: str, signal: float) 
     assert np.linalg.norm(away - (influence - influence.mean())) < 0.01 * np.linalg.norm(away)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("disco", {"n_groups": 1}),
+        ("disco", {"n_groups": 1, "covariance": "identity"}),
+        ("h_score", {}),
+        ("h_score", {"average": "macro"}),
+    ],
+)
+@pytest.mark.parametrize("signal", [0.3, 1.5])
+def test_influence_on_several_labels_is_exact(name: str, options, signal: float) -> None:
+    problem = draw_problem(5, n_samples=80, n_features=3, signal=signal, task="multilabel")
+    terms = problem.estimate(get_spec(name), **options).terms()
+    copies = np.tile(np.arange(80), 5)
+    more, less = (
+        np.array([problem.rows(change(i)).estimate(get_spec(name), **options).value for i in range(80)])
+        for change in (lambda i: np.append(copies, i), lambda i: np.delete(copies, i))
+    )
+    influence = len(copies) * (more - less) / 2
+    away = terms - terms.mean()
+    assert np.linalg.norm(away - (influence - influence.mean())) < 0.01 * np.linalg.norm(away)
+
+
 @pytest.mark.parametrize("covariance", ["shared", "identity"])
 def test_discos_influence_in_several_groups(covariance: str) -> None:
     problem = draw_problem(1, n_samples=150, n_features=20, signal=0.8)
@@ -80,10 +112,17 @@ def test_discos_influence_in_several_groups(covariance: str) -> None:
     assert terms.std() == pytest.approx(influence.std(), rel=0.25)
 
 
-@pytest.mark.parametrize("name", WITH_TERMS)
-def test_standard_errors_are_those_of_fresh_samples(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        *((name, "classification") for name in WITH_TERMS),
+        *((name, "multilabel") for name in ("disco", "logme", "h_score", "h_score_shrunk")),
+        *((name, "detection") for name in ("disco", "logme", "etran", "knn", "linear_probe")),
+    ],
+)
+def test_standard_errors_are_those_of_fresh_samples(name: str, task) -> None:
     n_samples, n_draws = 100, 80
-    pool = draw_problem(3, n_samples=n_samples * n_draws, signal=0.8)
+    pool = replace(draw_problem(3, n_samples=n_samples * n_draws, signal=0.8, task=task), groups=None)
     found = [
         pool.rows(np.arange(i, i + n_samples)).estimate(get_spec(name)) for i in range(0, len(pool.labels), n_samples)
     ]

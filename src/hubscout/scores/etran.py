@@ -9,6 +9,7 @@ import numpy as np
 from hubscout._typing import TaskKind
 from hubscout._validation import check_choice, check_positive_int
 from hubscout.errors import DataError
+from hubscout.scores._averages import with_scaled_targets
 from hubscout.scores._disco_cross_fit import held_out_errors
 from hubscout.scores._etran_influence import model_influence
 from hubscout.scores._etran_models import (
@@ -32,10 +33,12 @@ def _estimate(
     compat: Literal["authors"] | None = None,
     cross_fit: int | None = None,
     seed: int = 0,
+    scale_targets: bool = False,
 ) -> Estimate:
     check_choice("compat", compat, (None, "authors"))
     check_positive_int("seed", seed, minimum=0)
     n_folds = check_folds(cross_fit, statistics.n_samples, compat=compat)
+    statistics = with_scaled_targets(statistics, scale_targets)
     if statistics.task == "regression":
         return _regression(statistics, compat, n_folds, seed)
     if compat == "authors":
@@ -125,6 +128,7 @@ def etran(
     compat: Literal["authors"] | None = None,
     cross_fit: int | None = None,
     seed: int = 0,
+    scale_targets: bool = False,
     task: TaskKind = "classification",
 ) -> float:
     r"""Score features by how surely the nearest class mean is that of the sample's own class.
@@ -148,6 +152,8 @@ def etran(
         to all samples but one.
     seed : int, default=0
         Of the folds.
+    scale_targets : bool, default=False
+        Whether regression targets are given mean 0 and variance 1 first, so that their units do not matter.
     task : {"classification", "regression", "detection", "token_classification", "segmentation"}
         What the labels are; classification by default. In detection the value is the sum of three parts: the posterior
         of box classes, minus the error of box coordinates, and the `energy` of the features.
@@ -198,7 +204,8 @@ def etran(
     True
     """
     statistics = Statistics.of(features, labels, task=task)
-    return get_spec("etran").estimate(statistics, compat=compat, cross_fit=cross_fit, seed=seed).value
+    options = {"compat": compat, "cross_fit": cross_fit, "seed": seed, "scale_targets": scale_targets}
+    return get_spec("etran").estimate(statistics, **options).value
 
 
 @score(
