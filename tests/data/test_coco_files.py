@@ -73,6 +73,10 @@ class TestPlaces:
             assert target.samples[0].image.size == (12, 10)
             assert target.samples.name(0).endswith(f"{picture_folder}/b9.png".removeprefix("./")) or path.is_file()
 
+    def test_the_first_folder_wins_a_tie(self, write) -> None:
+        root = write({"a.json": listing()}, "images/b9.png", "data/b10.png")
+        assert read(root).samples.name(0) == "images/b9.png"
+
     def test_names_with_folders(self, write) -> None:
         images = [{**each, "file_name": f".\\train\\{each['file_name']}"} for each in listing()["images"]]
         root = write({"a.json": listing(images=images)}, "images/train/b9.png", "images/train/b10.png")
@@ -129,6 +133,12 @@ class TestFiles:
     )  # fmt: skip
     def test_files(self, write, content: bytes, got: str) -> None:
         assert refusal(write({"a.json": content}) / "a.json", DataError) == f"'a.json' {got}"
+
+    def test_outlines_are_not_kept(self, write) -> None:
+        annotations = [{**each, "segmentation": [[0, 0, 1, 1, 2, 2]]} for each in listing()["annotations"]]
+        root = write({"a.json": listing(annotations=annotations)})
+        content = coco_files.read_json(coco_files.CocoPlace(root, "a.json", "all"))
+        assert content["annotations"] == listing()["annotations"]
 
     def test_a_file_beyond_the_limit(self, write, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(coco_files, "MAX_JSON_BYTES", 3 * 1024**2)

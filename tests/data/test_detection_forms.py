@@ -194,6 +194,7 @@ class TestRecognition:
             ({"images/a.png": "", "labels/b.png": ""}, False),
             ({"cat/a.png": "", "cat/a.txt": "0 .5 .5 .5 .5\n"}, False),
             ({"a.png": "", "a.txt": "a cat on a mat, asleep"}, False),
+            ({"a.png": "", "a.txt": "17\n"}, False),
             ({"a.png": "", "classes.txt": "0 .5 .5 .5 .5\n"}, False),
             ({"a.png": "", "pom.xml": ""}, False),
             ({"annotations/x.json": '{"version": 1, "shapes": []}'}, False),

@@ -73,6 +73,7 @@ class TestPlaces:
             ("train: ..\\train\\images", "train/images/a.png"),
             ("train: /home/me/pets/train/images", "train/images/a.png"),
             ("train: [images/one, images/two]", "images/one/a.png"),
+            ("train: images/v1/images", "images/v1/images/a.png"),
             ("train: train.txt", "images/x/a.png"),
             ("train: lists/train.txt", "lists/images/x/a.png"),
             ("train: .", "a.png"),
