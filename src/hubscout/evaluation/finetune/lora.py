@@ -37,7 +37,7 @@ def add_adapters(candidate: Trainable, recipe: Recipe) -> Trainable:
     ----------
     .. [1] E. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022, arXiv:2106.09685.
     """
-    peft = require("peft", "lora", "--method lora and recipes of method 'lora'")
+    peft = require("peft", "lora", "recipes of method lora")
     import torch
 
     config = peft.LoraConfig(
