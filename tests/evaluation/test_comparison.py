@@ -17,19 +17,19 @@ def test_matches_by_address_and_adds_yardsticks():
             n_parameters=size,
             n_features=64,
         )
-        for name, value, size in (("a", 3.0, 1), ("b", 2.0, 2), ("c", 1.0, None), ("unknown", 9.0, 9))
+        for name, value, size in (("a", 3.0, 1), ("b", 2.0, 2), ("c", 1.0, 3), ("d", 0.5, None), ("unknown", 9.0, 9))
     )
     ranking = Ranking(
         Task("t", "classification", "image"), ProbeFacts(1, 1, 0, "train", ""), ("logme", "leep"), records
     )
-    facts = (("c", 0.1), ("a", 0.9), ("b", 0.5))
+    facts = (("c", 0.1), ("a", 0.9), ("b", 0.5), ("d", 0.05))
     truth = [GroundTruth("t", model, value, None, 1, "", "", "", "") for model, value in facts]
     found = {row.name: row for row in compare(ranking, truth)}
     assert list(found) == ["logme", "leep", "number of parameters", "width of the features"]
     assert [row.is_yardstick for row in found.values()] == [False, False, True, True]
-    assert (found["logme"].agreement.n, found["logme"].agreement.weighted_tau) == (3, 1.0)
-    assert (found["leep"].agreement.n, found["leep"].agreement.n_dropped) == (0, 3)
-    assert (found["number of parameters"].agreement.n, found["number of parameters"].agreement.kendall) == (2, -1.0)
+    assert (found["logme"].agreement.n, found["logme"].agreement.weighted_tau) == (4, 1.0)
+    assert (found["leep"].agreement.n, found["leep"].agreement.n_dropped) == (0, 4)
+    assert (found["number of parameters"].agreement.n, found["number of parameters"].agreement.kendall) == (3, -1.0)
     assert found["width of the features"].agreement.weighted_tau is None
 
 
