@@ -191,6 +191,15 @@ class TestPrediction:
         ready = predict_accuracy(history_of(np.linspace(0, 1, 9), np.linspace(0, 1, 9)), [None], score="logme")[0]
         assert ready.reason == "the candidate has no value of the score"
 
+    def test_other_measures_and_methods_are_left_out(self):
+        x = np.linspace(0, 1, 9)
+        history = history_of(x, x)
+        assert predict_accuracy(history, [0.5], score="logme", measure="R2")[0].n_pairs == 0
+        assert predict_accuracy(history, [0.5], score="logme", method="linear-probe")[0].n_pairs == 0
+        probe = replace(history.entries[0], recipe={"method": "linear-probe"}, value=0.0)
+        mixed = replace(history, entries=(*history.entries, probe))
+        assert predict_accuracy(mixed, [0.5], score="logme") == predict_accuracy(history, [0.5], score="logme")
+
     def test_level(self):
         with pytest.raises(UsageError, match="level must be a share between 0 and 1, got 0"):
             predict_accuracy(History(None), [0.5], score="logme", level=0)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from hubscout._typing import FloatArray, IntArray
 from hubscout.errors import UsageError
 from hubscout.evaluation.finetune.history import History
+from hubscout.evaluation.finetune.recipe import Method
 
 FEWEST_PAIRS = 8
 
@@ -50,6 +51,7 @@ def predict_accuracy(
     *,
     score: str,
     measure: str = "accuracy",
+    method: Method = "full",
     level: float = 0.9,
 ) -> tuple[Prediction, ...]:
     r"""Predict what candidates reach from the values of a score, by the user's own fine-tunings.
@@ -64,6 +66,8 @@ def predict_accuracy(
         Name of the score.
     measure : {"accuracy", "R2"}
         What is predicted; past fine-tunings with another measure are left out.
+    method : {"full", "linear-probe", "lora"}
+        How candidates would be fine-tuned; those by other methods are left out too.
     level : float
         Nominal coverage of the intervals.
 
@@ -87,7 +91,9 @@ def predict_accuracy(
     pairs = [
         (entry.scores[score], entry.value, entry.fingerprint)
         for entry in history.entries
-        if entry.measure == measure and math.isfinite(entry.scores.get(score, math.nan)) and math.isfinite(entry.value)
+        if (entry.measure, entry.recipe.get("method")) == (measure, method)
+        and math.isfinite(entry.scores.get(score, math.nan))
+        and math.isfinite(entry.value)
     ]
     tasks = sorted({task for _, _, task in pairs})
     reason = _reason(pairs, score)
