@@ -16,6 +16,7 @@ from unittest import mock
 import typer
 
 from hubscout.cli.app import app, run
+from hubscout.cli.spec_table import kinds_in_full, kinds_in_short
 from hubscout.scores import INVARIANCES, RECOMMENDED_SCORE, ScoreSpec, get_spec, list_scores
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -36,7 +37,7 @@ def score_index() -> str:
     """Lay out the table of all scores."""
     rows = [
         f"| [`{spec.name}`]({spec.name}.md){_marks(spec)} | {_cell(spec.summary)} "
-        f"| {_list(spec.needs)} | {_list(spec.tasks)} |"
+        f"| {_list(spec.needs)} | {kinds_in_short(spec)} |"
         for spec in map(get_spec, list_scores())
     ]
     names = "\n".join(list_scores())
@@ -48,7 +49,9 @@ def score_index() -> str:
         "`*` ranks by default. **(b)** marks a baseline: a simple method that a score must beat to be worth its "
         "name.\n\n"
         f"| score | what it measures | needs | tasks |\n|---|---|---|---|\n{chr(10).join(rows)}\n\n"
-        "`hubscout scores` prints this table, `hubscout scores NAME` all facts of one score. A score of your own: "
+        "`hubscout scores` prints this table, `hubscout scores NAME` all facts of one score, and "
+        "`hubscout scores --task detection` what applies to one kind of task. What each means there: "
+        "[kinds of task](../tasks.md#what-each-score-means-for-each-kind). A score of your own: "
         "[how to add a score](../how-to-add-a-score.md).\n\n"
         f"```{{toctree}}\n:hidden:\n\n{names}\n```\n"
     )
@@ -58,7 +61,7 @@ def score_page(spec: ScoreSpec) -> str:
     """Lay out all facts of one score, then its function."""
     facts = {
         "Range": spec.range,
-        "Tasks": ", ".join(spec.tasks),
+        "Tasks": kinds_in_full(spec),
         "Needs": ", ".join(sorted(spec.needs)),
         "Cost": f"`{spec.cost}`",
         "Part of the spectrum it reads": spec.spectrum,

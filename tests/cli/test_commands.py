@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 
 import hubscout as library
+from hubscout._typing import TaskKind
 from hubscout.cli.commands import repeat_option
 from hubscout.scores import FEATURE_INVARIANCES, INVARIANCES, get_spec, list_scores
 
@@ -47,9 +49,37 @@ class TestScores:
         assert f"{library.RECOMMENDED_SCORE} *" in done.out
 
     def test_task(self, hubscout):
-        assert hubscout("scores", "--task", "multilabel").code == 2
-        done = hubscout("scores", "--task", "regression", "--json", "-")
-        assert [each["name"] for each in json.loads(done.out)["scores"]] == list_scores("regression")
+        assert hubscout("scores", "--task", "clustering").code == 2
+        for kind in get_args(TaskKind):
+            done = hubscout("scores", "--task", kind, "--json", "-")
+            assert [each["name"] for each in json.loads(done.out)["scores"]] == list_scores(kind)
+
+    @pytest.mark.parametrize(
+        ("score", "said"),
+        [
+            ("disco", "features, labels  all"),
+            ("h_score", "features, labels  all but regression"),
+            ("gbc", "features, labels  all but multilabel and regression"),
+            ("leep", "source head       classification"),
+        ],
+    )
+    def test_kinds_of_task(self, hubscout, monkeypatch, score, said):
+        monkeypatch.setenv("COLUMNS", "300")
+        table, _ = hubscout("scores").out.split("is invariant to")
+        assert next(line for line in table.splitlines() if line.split()[:1] == [score]).rstrip().endswith(said)
+
+    @pytest.mark.parametrize(
+        ("score", "said"),
+        [
+            ("logme", "detection (sum of classes and boxes)"),
+            ("etran", "detection (sum of classes, boxes and energy)"),
+            ("h_score", "detection (classes alone)"),
+            ("rankme", "detection (neither classes nor boxes)"),
+        ],
+    )
+    def test_what_of_boxes_a_score_reads(self, hubscout, monkeypatch, score, said):
+        monkeypatch.setenv("COLUMNS", "300")
+        assert said in hubscout("scores", score).out
 
     def test_json_is_the_record(self, hubscout):
         document = json.loads(hubscout("scores", "--json", "-").out)

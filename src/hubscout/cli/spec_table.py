@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hubscout._printable import printable
+from hubscout._typing import TaskKind
 from hubscout.report.fitting import Column, build_table, fit
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _HEADINGS = {
     "constant_columns": "zeros",
     "duplication": "copies",
 }
+# With more kinds than this missing, those that are left are the shorter list.
+_MOST_MISSING = 2
 
 
 def spec_table(specs: Sequence[ScoreSpec], recommended: str, width: int) -> RenderableType:
@@ -48,7 +51,7 @@ def spec_table(specs: Sequence[ScoreSpec], recommended: str, width: int) -> Rend
         Column("score", tuple(_mark(spec, recommended) for spec in specs), justify="left"),
         Column("what it measures", tuple(spec.summary for spec in specs), justify="left", folds=True),
         Column("needs", tuple(_needs(spec) for spec in specs), 2, "left", name="needs"),
-        Column("tasks", tuple(", ".join(spec.tasks) for spec in specs), 3, "left", folds=True, name="tasks"),
+        Column("tasks", tuple(kinds_in_short(spec) for spec in specs), 3, "left", folds=True, name="tasks"),
         Column("reference", tuple(spec.reference for spec in specs), 4, "left", folds=True, name="reference"),
     ]
     shown, _ = fit(columns, width)
@@ -108,7 +111,7 @@ def spec_pages(specs: Sequence[ScoreSpec], width: int) -> RenderableType:
             "measures": spec.summary,
             "formula": spec.formula,
             "range": spec.range,
-            "tasks": ", ".join(spec.tasks),
+            "tasks": kinds_in_full(spec),
             "needs": ", ".join(sorted(spec.needs)),
             "ignores": _invariances(spec),
             "cost": spec.cost,
@@ -127,6 +130,63 @@ def spec_pages(specs: Sequence[ScoreSpec], width: int) -> RenderableType:
         title = f"{spec.name}: {spec.title}" + (" (a baseline)" if spec.is_baseline else "")
         pages += [Text(printable(title), style="bold"), Padding(grid, (0, 0, 1, 2))]
     return Group(*pages)
+
+
+def kinds_in_short(spec: ScoreSpec) -> str:
+    """Name the kinds of task that a score applies to, or those it does not apply to where they are few.
+
+    Parameters
+    ----------
+    spec : ScoreSpec
+        Its facts.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from hubscout.scores import get_spec
+    >>> [kinds_in_short(get_spec(name)) for name in ("logme", "h_score", "leep")]
+    ['all', 'all but regression', 'classification']
+    """
+    missing = [kind for kind in get_args(TaskKind) if kind not in spec.kinds]
+    if not missing:
+        return "all"
+    return f"all but {' and '.join(missing)}" if len(missing) <= _MOST_MISSING else _listed(spec.kinds)
+
+
+def kinds_in_full(spec: ScoreSpec) -> str:
+    """Name all kinds of task that a score applies to, and what it reads of boxes.
+
+    Parameters
+    ----------
+    spec : ScoreSpec
+        Its facts.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from hubscout.scores import get_spec
+    >>> kinds_in_full(get_spec("gbc"))
+    'classification, detection (classes alone), token classification, segmentation'
+    """
+    return _listed([f"detection ({_sides(spec)})" if kind == "detection" else kind for kind in spec.kinds])
+
+
+def _sides(spec: ScoreSpec) -> str:
+    if "labels" not in spec.needs:
+        return "neither classes nor boxes"
+    sides = ["classes", "boxes"] if "regression" in spec.tasks else ["classes"]
+    sides += spec.joined
+    return f"sum of {', '.join(sides[:-1])} and {sides[-1]}" if len(sides) > 1 else "classes alone"
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    return ", ".join(kinds).replace("_", " ")
 
 
 def _mark(spec: ScoreSpec, recommended: str) -> str:
