@@ -18,6 +18,7 @@ from hubscout.scores.etran import energy, etran
 from hubscout.scores.evaluate import RECOMMENDED_SCORE, evaluate, score
 from hubscout.scores.gbc import gbc
 from hubscout.scores.h_score import h_score, h_score_shrunk
+from hubscout.scores.held_out import held_out
 from hubscout.scores.leep import leep, nce
 from hubscout.scores.lfc import lfc
 from hubscout.scores.logme import logme
@@ -52,6 +53,7 @@ __all__ = [
     "get_spec",
     "h_score",
     "h_score_shrunk",
+    "held_out",
     "knn",
     "lda",
     "leep",

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hubscout._typing import Array, FloatArray, IntArray
 from hubscout.scores._discriminant_space import Space, TrainingSet
 from hubscout.scores._pooled_discriminant import ledoit_wolf
-from hubscout.scores._ridge_residuals import _stacks
+from hubscout.scores._ridge_residuals import stacks
 from hubscout.stats import Statistics
 from hubscout.stats.gaussian import true_class_posterior
 from hubscout.stats.namespace import like, namespace, to_numpy
@@ -140,7 +140,7 @@ def _walk(statistics: Statistics, spectrum: Spectrum) -> Iterator[tuple[IntArray
         for part, vectors in statistics.coordinates(spectrum, width=width):
             yield np.arange(part.start, part.stop)[:, None], vectors[:, None, :]
         return
-    for rows in _stacks(statistics.groups, width):
+    for rows in stacks(statistics.groups, width):
         parts = [vectors for _, vectors in statistics.coordinates(spectrum, width=width, rows=rows.ravel())]
         xp = namespace(parts[0])
         yield rows, xp.reshape(xp.concat(parts, axis=0), (*rows.shape, spectrum.n_components))

@@ -62,7 +62,7 @@ def _without_groups(
     means = statistics.moments(with_scatter=False).target_totals / n
     kinds, kind_of = np.unique(strengths, return_inverse=True)
     filters = squares[:, None] / (squares[:, None] + kinds)  # (n_components, kinds of strength)
-    for rows in _stacks(groups, statistics.n_targets + 3 * spectrum.n_components):
+    for rows in stacks(groups, statistics.n_targets + 3 * spectrum.n_components):
         coordinates = [to_numpy(part) for _, part in statistics.coordinates(spectrum, rows=rows.ravel())]
         left = np.concatenate(coordinates).astype(np.float64) / spectrum.singular_values
         stack = left.reshape(*rows.shape, -1)
@@ -87,7 +87,7 @@ def _solved(roots: FloatArray, residuals: FloatArray) -> FloatArray:
     return large
 
 
-def _stacks(groups: IntArray, width: int) -> Iterator[IntArray]:
+def stacks(groups: IntArray, width: int) -> Iterator[IntArray]:
     """Walk over groups of equal size, as many at once as memory allows: their rows, (n_groups, size)."""
     sizes = np.bincount(groups)
     order = np.argsort(groups, kind="stable")

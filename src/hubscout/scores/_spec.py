@@ -236,6 +236,6 @@ def list_scores(task: TaskKind | None = None) -> list[str]:
     --------
     >>> from hubscout.scores import list_scores
     >>> list_scores("regression")
-    ['disco', 'etran', 'energy', 'logme', 'knn', 'linear_probe', 'rankme', 'alpha_req', 'stable_rank']
+    ['disco', 'etran', 'energy', 'held_out', 'logme', 'knn', 'linear_probe', 'rankme', 'alpha_req', 'stable_rank']
     """
     return [name for name in REGISTRY if task is None or REGISTRY[name].applies_to(task)]
