@@ -107,6 +107,14 @@ class TestStart:
         run = fine_tune(f"hf:{bert_folder}", read_parts(spaced, recipe), recipe, device="cpu").chosen[0]
         assert run.epochs[-1].train_loss < 0.7 * run.epochs[0].train_loss
 
+    @pytest.mark.parametrize("source", ["timm", "hf"])
+    def test_pictures_learn(self, source, timm_folder, vit_folder, image_target):
+        address = f"timm:local-dir:{timm_folder}" if source == "timm" else f"hf:{vit_folder}"
+        recipe = Recipe(learning_rates=(3e-3,), epochs=3, batch_size=16, patience=None)
+        target = image_target(24)
+        run = fine_tune(address, read_parts(target, recipe), recipe, device="cpu").chosen[0]
+        assert run.epochs[-1].train_loss < run.epochs[0].train_loss
+
 
 class TestRefusals:
     @pytest.mark.parametrize("address", ["bundled:shapes-supervised", "onnx:model.onnx", "features:f.npz"])

@@ -207,6 +207,14 @@ class TestRefusals:
         with pytest.raises(UsageError, match=r"^verify fine-tunes on classification and regression, got the detection"):
             verify(replace(ranking, task=task))
 
+    def test_pairs_are_read_only(self, ranking):
+        task = Task("pairs", "classification", "text", ("a", "b"), is_pair=True)
+        with pytest.raises(UsageError) as caught:
+            verify(replace(ranking, task=task))
+        assert str(caught.value) == (
+            "verify takes pairs of texts by --method linear-probe only, got 'full' for the task 'pairs'"
+        )
+
     def test_features_learn_nothing(self, ranking):
         with pytest.raises(NothingVerifiedError, match="cannot be trained, as features: addresses are only read"):
             verify(ranking, recipe=RECIPE)

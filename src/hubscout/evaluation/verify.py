@@ -97,7 +97,7 @@ def verify(
     recipe = Recipe() if recipe is None else recipe
     tell = on_event or _ignore
     shortlist = _shortlist(found, top)
-    check_kind(found.task)
+    check_kind(found.task, recipe.method)
     _check_libraries(recipe)
     parts = _read(found, target, test, recipe, tell)
     tell(VerifyEvent("parts", n_candidates=len(shortlist), parts=parts))

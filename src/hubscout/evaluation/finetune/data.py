@@ -18,7 +18,7 @@ from hubscout.data.splits import WITHOUT_SPLITS, canonical_split
 from hubscout.data.strata import principal_scores
 from hubscout.data.task import Probe, Samples, Target, Task
 from hubscout.errors import DataError, UsageError
-from hubscout.evaluation.finetune.recipe import Recipe
+from hubscout.evaluation.finetune.recipe import Method, Recipe
 
 KINDS = ("classification", "regression")
 TEST_SPLIT = "test split"
@@ -128,7 +128,7 @@ def read_parts(
     """
     names = dict(columns or {})
     target = load_target(source, kind=kind, split=split, **names)
-    check_kind(target.task)
+    check_kind(target.task, recipe.method)
     seed = recipe.split_seed
     drawn = draw_probe(target, size=recipe.train_size or _ALL, seed=seed, max_bad=max_bad, progress=progress)
     held = _test_target(source, target, test, names)
@@ -138,8 +138,15 @@ def read_parts(
     return divide(drawn, checked, recipe)
 
 
-def check_kind(task: Task) -> None:
+def check_kind(task: Task, method: Method) -> None:
     """Refuse tasks that are not fine-tuned.
+
+    Parameters
+    ----------
+    task : Task
+        What is asked.
+    method : {"full", "linear-probe", "lora"}
+        How candidates are to be fine-tuned.
 
     Raises
     ------
@@ -148,6 +155,9 @@ def check_kind(task: Task) -> None:
     """
     if task.kind not in KINDS:
         msg = f"verify fine-tunes on classification and regression, got the {task.kind} task {task.name!r}"
+        raise UsageError(msg)
+    if task.is_pair and method != "linear-probe":
+        msg = f"verify takes pairs of texts by --method linear-probe only, got {method!r} for the task {task.name!r}"
         raise UsageError(msg)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +14,7 @@ from hubscout.evaluation.finetune.data import Part
 from hubscout.evaluation.finetune.recipe import Recipe
 from hubscout.features.loader import default_threads, phrase
 
-_KEPT_BYTES = 2 * 1024**3
+_KEPT_BYTES = 1024**3
 
 
 class Inputs:
@@ -111,8 +111,8 @@ def augment(images: Any, recipe: Recipe, generator: np.random.Generator) -> Any:
 
     Parameters
     ----------
-    images : Tensor of shape (b, channels, height, width)
-        Normalised.
+    images : Tensor of shape (b, channels, height, width), or mapping that holds one as ``pixel_values``
+        Normalised. Inputs of any other form are left as they are.
     recipe : Recipe
         Whether pictures are mirrored, and how far they are moved.
     generator : numpy.random.Generator
@@ -120,11 +120,15 @@ def augment(images: Any, recipe: Recipe, generator: np.random.Generator) -> Any:
 
     Returns
     -------
-    Tensor of the same shape
+    Tensor of the same shape, or mapping
         What a move uncovers is filled up by reflection.
     """
     import torch
 
+    if isinstance(images, Mapping):
+        return {**images, "pixel_values": augment(images["pixel_values"], recipe, generator)}
+    if images.ndim != 4:
+        return images
     n, _, height, width = images.shape
     if recipe.flips:
         mirrored = torch.from_numpy(generator.random(n) < 0.5).to(images.device)
