@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +14,10 @@ import numpy.typing as npt
 from hubscout._typing import IntArray, Modality, TaskKind
 from hubscout.data.assembly import assemble_target
 from hubscout.data.images import MAX_PIXELS, pixels_to_rgb
+from hubscout.data.npz_arrays import as_text, as_vector, read_array, read_shapes, read_vector, split_positions
 from hubscout.data.samples import RowNumbers, Texts, named_error, text_problem
-from hubscout.data.splits import choose_split, require_no_split
 from hubscout.data.task import RowProblem, Samples, Target
-from hubscout.errors import DataError, UnsafeFileError, UsageError
+from hubscout.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -57,7 +56,7 @@ def array_target(path: Path, *, name: str, kind: TaskKind | None = None, split: 
         When an array holds pickled objects.
     """
     source = repr(path.name)
-    shapes = _read_shapes(path, source)
+    shapes = read_shapes(path, source)
     given = [key for key in _SAMPLE_KEYS if key in shapes]
     if "labels" not in shapes or len(given) > 1:
         msg = (
@@ -70,7 +69,7 @@ def array_target(path: Path, *, name: str, kind: TaskKind | None = None, split: 
     if given and shapes[given[0]][:1] != (n,):
         msg = f"{given[0]} of {source} must have one row a label ({n}), got shape {shapes[given[0]]}"
         raise DataError(msg)
-    positions, read_split = _split_positions(path, shapes, n, split, source)
+    positions, read_split = split_positions(path, shapes, n, split, source)
     samples, kept, problems = _read_samples(path, given[0] if given else "", positions, source)
     names = _read_names(path, shapes, labels, source)
     return assemble_target(
@@ -157,7 +156,7 @@ class ArrayImages:
 
 def _read_images(path: Path, source: str) -> tuple[npt.NDArray[Any], float]:
     """Read all images as (n, height, width[, channels]), and the factor that brings them to 0..255."""
-    images = _read_array(path, "images", source)
+    images = read_array(path, "images", source)
     if images.ndim == 4 and images.shape[3] not in _CHANNELS and images.shape[1] in _CHANNELS:
         images = np.moveaxis(images, 1, 3)
     shaped = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in _CHANNELS)
@@ -196,31 +195,18 @@ def _read_samples(path: Path, key: str, positions: IntArray, source: str) -> tup
         return samples, positions, []
     if key != "texts":
         return RowNumbers(tuple(positions.tolist())), positions, []
-    texts = _read_vector(path, "texts", source)
+    texts = read_vector(path, "texts", source)
     reasons = {position: text_problem(texts[position].item()) for position in positions.tolist()}
     kept = np.asarray([position for position, reason in reasons.items() if reason is None], dtype=np.intp)
     problems = [RowProblem(f"row {position + 1}", reason) for position, reason in reasons.items() if reason is not None]
     return Texts(tuple(texts[kept].tolist()), tuple((kept + 1).tolist())), kept, problems
 
 
-def _split_positions(
-    path: Path, shapes: Mapping[str, tuple[int, ...]], n: int, split: str, source: str
-) -> tuple[IntArray, str]:
-    if "split" not in shapes:
-        return np.arange(n, dtype=np.intp), require_no_split(split, source)
-    splits = [str(value) for value in _read_vector(path, "split", source)]
-    if len(splits) != n:
-        msg = f"split of {source} must have one entry a label ({n}), got {len(splits)}"
-        raise DataError(msg)
-    chosen = choose_split(set(splits), split, source)
-    return np.asarray([i for i, value in enumerate(splits) if value in chosen], dtype=np.intp), split
-
-
 def _read_labels(path: Path, source: str, kind: TaskKind | None) -> npt.NDArray[Any]:
     """Read (n,) labels, or (n, k) of which each column is a label or a target."""
-    labels = _read_array(path, "labels", source)
+    labels = read_array(path, "labels", source)
     is_matrix = labels.ndim == 2 and labels.shape[1] > (kind != "multilabel")
-    return _as_text(labels) if is_matrix else _as_vector(labels, "labels", source)
+    return as_text(labels) if is_matrix else as_vector(labels, "labels", source)
 
 
 def _read_names(
@@ -231,69 +217,8 @@ def _read_names(
     key = "target_names" if width and "target_names" in shapes else "label_names"
     if key not in shapes:
         return [str(column) for column in range(width)] or None
-    names = [str(value) for value in _read_vector(path, key, source)]
+    names = [str(value) for value in read_vector(path, key, source)]
     if width and len(names) != width:
         msg = f"{key} of {source} must have one name a column of labels ({width}), got {len(names)}"
         raise DataError(msg)
     return names
-
-
-def _read_shapes(path: Path, source: str) -> dict[str, tuple[int, ...]]:
-    """Read names and shapes alone, so that features of many gigabytes stay on disk."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [name for name in archive.namelist() if name.endswith(".npy")]
-            return {name.removesuffix(".npy"): _shape(archive, name) for name in members}
-    except Exception as error:
-        raise _unreadable(source, error) from None
-
-
-def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
-    with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        return tuple(int(side) for side in read(file)[0])
-
-
-def _read_vector(path: Path, key: str, source: str) -> npt.NDArray[Any]:
-    return _as_vector(_read_array(path, key, source), key, source)
-
-
-def _as_vector(array: npt.NDArray[Any], key: str, source: str) -> npt.NDArray[Any]:
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        msg = f"{key} of {source} must have shape (n,), got {array.shape}; give one value a sample"
-        raise DataError(msg)
-    return _as_text(array)
-
-
-def _as_text(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.char.decode(array, "utf-8", "backslashreplace") if array.dtype.kind == "S" else array
-
-
-def _read_array(path: Path, key: str, source: str) -> npt.NDArray[Any]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            array: Any = archive[key]
-    except ValueError as error:
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
-            msg = (
-                f"{key} of {source} holds pickled objects, which could run code, and was refused; "
-                "save it as an array of numbers or of strings"
-            )
-            raise UnsafeFileError(msg) from None
-        raise _unreadable(source, error) from None
-    except Exception as error:
-        # A forged header reaches Python's parser and NumPy's, which raise what they like.
-        raise _unreadable(source, error) from None
-    if not isinstance(array, np.ndarray):
-        # NumPy hands out the bytes of a member that is no array.
-        raise _unreadable(source, TypeError(f"no array under the name {key}"))
-    found: npt.NDArray[Any] = array
-    return found
-
-
-def _unreadable(source: str, error: Exception) -> DataError:
-    reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-    return DataError(f"{source} must be an .npz file that can be read, got {reason!r}; save it again with numpy.savez")

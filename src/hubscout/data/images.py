@@ -49,8 +49,8 @@ def decode_image(content: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image
     (floats), [0, 255] or [0, 65535] are scaled from that range, all others from their own minimum and
     maximum.
     """
-    image = _open(content, max_pixels)
-    _load(image)
+    image = open_image(content, max_pixels)
+    load_pixels(image)
     return _guarded_rgb(image)
 
 
@@ -74,10 +74,10 @@ def check_image(content: bytes, *, max_pixels: int = MAX_PIXELS) -> None:
     A JPEG is decoded at a fraction of its size: its whole stream is still read, so that a truncated file is
     seen.
     """
-    image = _open(content, max_pixels)
+    image = open_image(content, max_pixels)
     if image.format == "JPEG":
         image.draft(None, (_DRAFT_SIDE, _DRAFT_SIDE))
-    _load(image)
+    load_pixels(image)
     if image.mode in ("I", "F"):
         # The one conversion that can fail on readable pixels: a float image that holds NaN.
         _guarded_rgb(image)
@@ -92,7 +92,8 @@ def pixels_to_rgb(pixels: npt.NDArray[np.uint8]) -> Image.Image:
     return _to_rgb(Image.fromarray(np.ascontiguousarray(pixels)))
 
 
-def _open(content: bytes, max_pixels: int) -> Image.Image:
+def open_image(content: bytes, max_pixels: int) -> Image.Image:
+    """Open an image by its content alone, and refuse what is none, or too large."""
     from PIL import Image, UnidentifiedImageError
 
     if not content:
@@ -117,7 +118,8 @@ def _open(content: bytes, max_pixels: int) -> Image.Image:
     return image
 
 
-def _load(image: Image.Image) -> None:
+def load_pixels(image: Image.Image) -> None:
+    """Decode all pixels, and refuse an image that is truncated or damaged."""
     try:
         image.load()
     except MemoryError:
@@ -141,14 +143,15 @@ def _refuse_damaged() -> NoReturn:
 
 def _guarded_rgb(image: Image.Image) -> Image.Image:
     try:
-        return _upright(_to_rgb(image), _orientation(image))
+        return turn_upright(_to_rgb(image), exif_orientation(image))
     except (DataError, MemoryError):
         raise
     except Exception:
         _refuse_damaged()
 
 
-def _orientation(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image) -> int:
+    """Return how a camera held the picture, from 1 to 8; 1 is upright."""
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:
@@ -156,7 +159,8 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
+def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Undo what `exif_orientation` says."""
     from PIL import Image
 
     turn = Image.Transpose

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from hubscout.data.images import MAX_PIXELS, _load, _open, _orientation, _upright
+from hubscout.data.images import MAX_PIXELS, exif_orientation, load_pixels, open_image, turn_upright
 from hubscout.errors import DataError
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ def decode_mask(content: bytes, *, max_pixels: int = MAX_PIXELS) -> npt.NDArray[
     wholly transparent is black.
     """
     try:
-        image = _open(content, max_pixels)
+        image = open_image(content, max_pixels)
         if image.format not in MASK_FORMATS:
             msg = f"mask is a {image.format} file, which does not keep values exactly; save masks as PNG"
             raise DataError(msg)
         step = _grey_step(image)
-        _load(image)
+        load_pixels(image)
         return _guarded_values(image, step)
     except DataError as error:
         reason = str(error)
@@ -87,7 +87,7 @@ def _grey_step(image: Image.Image) -> int:
 
 def _guarded_values(image: Image.Image, step: int) -> npt.NDArray[Any]:
     try:
-        return _values(_upright(image, _orientation(image)), image.format, step)
+        return _values(turn_upright(image, exif_orientation(image)), image.format, step)
     except (DataError, MemoryError):
         raise
     except Exception:

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hubscout._typing import IntArray
-from hubscout.data.arrays import ArrayImages, _read_array, _read_shapes, _read_vector, _split_positions
+from hubscout.data.arrays import ArrayImages
 from hubscout.data.box_cleaning import BoxRecords
 from hubscout.data.boxes import detection_target
+from hubscout.data.npz_arrays import read_array, read_shapes, read_vector, split_positions
 from hubscout.data.samples import text_problem
 from hubscout.data.task import RowProblem, Target
 from hubscout.errors import DataError, UsageError
@@ -50,7 +51,7 @@ def npz_boxes_target(path: Path, *, name: str, split: str = "train") -> Target:
         When an array holds pickled objects.
     """
     source = repr(path.name)
-    shapes = _read_shapes(path, source)
+    shapes = read_shapes(path, source)
     missing = [key for key in _KEYS if key not in shapes]
     if missing:
         msg = (
@@ -58,14 +59,14 @@ def npz_boxes_target(path: Path, *, name: str, split: str = "train") -> Target:
         )
         raise UsageError(msg)
     corners = _read_corners(path, source)
-    box_image = _whole("box_image", _read_vector(path, "box_image", source), source)
-    box_class = _read_vector(path, "box_class", source)
+    box_image = _whole("box_image", read_vector(path, "box_image", source), source)
+    box_class = read_vector(path, "box_class", source)
     for key, array in (("box_image", box_image), ("box_class", box_class)):
         if len(array) != len(corners):
             msg = f"{key} of {source} must have one entry a box ({len(corners)}), got {len(array)}"
             raise DataError(msg)
     n = shapes["images"][0] if shapes["images"] else 0
-    positions, read_split = _split_positions(path, shapes, n, split, source)
+    positions, read_split = split_positions(path, shapes, n, split, source)
     images = ArrayImages(path, positions)
     # Read once here, so that a wrong shape or range is an error of this file and not of its first image.
     pixels, _ = images._pixels()
@@ -93,7 +94,7 @@ def holds_boxes(path: Path) -> bool:
 
 
 def _read_corners(path: Path, source: str) -> npt.NDArray[Any]:
-    corners = _read_array(path, "boxes", source)
+    corners = read_array(path, "boxes", source)
     if corners.ndim != 2 or corners.shape[1] != 4 or corners.dtype.kind not in "uif":
         msg = f"boxes of {source} must be numbers of shape (m, 4), got {corners.dtype} of shape {corners.shape}"
         raise DataError(msg)
@@ -111,7 +112,7 @@ def _class_names(path: Path, shapes: Mapping[str, tuple[int, ...]], source: str)
     key = next((key for key in _NAME_KEYS if key in shapes), None)
     if key is None:
         return None
-    names = [str(each) for each in _read_vector(path, key, source)]
+    names = [str(each) for each in read_vector(path, key, source)]
     if len(set(names)) != len(names):
         msg = f"{key} of {source} must differ from each other, got {names[:10]!r}; rename the repeated ones"
         raise DataError(msg)

@@ -38,7 +38,8 @@ def probe_remarks(task: Task, probe: ProbeFacts) -> list[str]:
     lines = [f"{task.name}: {task.kind.replace('_', ' ')}, {size}{classes} (split {probe.split}, seed {probe.seed})"]
     lines += [f"note: {note}" for note in probe.notes]
     if probe.problems:
-        lines.append(f"left out: {left_out} {_one(unit) if left_out == 1 else unit}")
+        lost = f"{unit} or {_PARTS[task.unit]}" if task.unit in _PARTS else unit
+        lines.append(f"left out: {left_out} {_one(unit) if left_out == 1 else lost}")
         lines += [f"  {problem.row}: {problem.reason}" for problem in probe.problems[:_SHOWN_PROBLEMS]]
         more = left_out - _SHOWN_PROBLEMS
         if more > 0:
