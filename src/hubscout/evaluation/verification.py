@@ -40,7 +40,7 @@ class VerifiedCandidate:
     setting : float or None
         The learning rate that validation chose; the inverse strength of the penalty for a linear probe.
     n_epochs : int
-        Epochs of all runs together.
+        Epochs of all runs together; 0 for a linear probe.
     seconds : float
         Time of all runs, whenever they were run.
     n_parameters : int or None

@@ -99,7 +99,7 @@ def verify_candidate(record: ScoreRecord, score: str, parts: Parts, setting: Set
         reached=interval(terms),
         validation=None if best.best is None else best.best.validation,
         setting=best.setting,
-        n_epochs=sum(len(run.epochs) for run in tuning.runs),
+        n_epochs=0 if setting.recipe.method == "linear-probe" else sum(len(run.epochs) for run in tuning.runs),
         seconds=tuning.seconds,
         device=best.device,
         notes=notes,

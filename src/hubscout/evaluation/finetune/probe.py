@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +77,7 @@ def linear_probe(
     scaler = StandardScaler().fit(features(parts.train))
     inputs = {name: scaler.transform(features(getattr(parts, name))) for name in ("train", "validation", "test")}
     overhead = time.perf_counter() - start
-    trials = tuple(_fit(parts, inputs, penalty, recipe.seeds[0]) for penalty in PENALTIES)
+    trials = tuple(replace(_fit(parts, inputs, penalty, recipe.seeds[0]), device=card.device) for penalty in PENALTIES)
     best = best_run(trials)
     if best is None:
         msg = f"a linear probe of {address!r} came to no finite value at any penalty; look at its features with rank"
@@ -84,10 +86,15 @@ def linear_probe(
 
 
 def _fit(parts: Parts, inputs: dict[str, FloatArray], penalty: float, seed: int) -> Run:
+    from sklearn.exceptions import ConvergenceWarning
+
     start = time.perf_counter()
     kind = parts.task.kind
     model = _classifier(penalty) if kind == "classification" else _regressor(penalty)
-    model.fit(inputs["train"], parts.train.labels)
+    with warnings.catch_warnings():
+        # A fit that ends before it has converged is judged by its validation value like any other.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(inputs["train"], parts.train.labels)
     losses = {
         name: _loss(model, inputs[name], getattr(parts, name).labels, kind == "classification")
         for name in ("train", "validation")
