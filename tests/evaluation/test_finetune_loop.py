@@ -54,6 +54,19 @@ class TestLearning:
         run = fine_tune(image_address(), parts, recipe, device="cpu").chosen[0]
         assert run.epochs[-1].train_loss < run.epochs[0].train_loss
 
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+    def test_mixed_precision(self, image_address, image_target, monkeypatch, dtype):
+        """What a GPU takes, on a CPU: float16 brings the scaled loss, whose state goes into checkpoints."""
+        monkeypatch.setattr("hubscout.evaluation.finetune.loop._low_precision", lambda _: dtype)
+        recipe = replace(QUICK, learning_rates=(1e-2,))
+        parts = read_parts(image_target(90), recipe)
+        run = fine_tune(image_address(), parts, recipe, device="cpu").chosen[0]
+        assert run.epochs[-1].train_loss < run.epochs[0].train_loss
+        exact = replace(recipe, mixed_precision=False)
+        other = fine_tune(image_address(), parts, exact, device="cpu").chosen[0]
+        assert other.epochs[0].train_loss != run.epochs[0].train_loss
+        assert other.epochs[0].train_loss == pytest.approx(run.epochs[0].train_loss, rel=0.05)
+
     def test_the_callers_random_state_is_left_alone(self, image_address, image_target):
         parts = read_parts(image_target(), QUICK)
         torch.manual_seed(5)
