@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hubscout.evaluation.correlations import Convention as Convention
-from hubscout.evaluation.correlations import kendall, pearson, spearman, weighted_tau
+from hubscout.evaluation.correlations import kendall as kendall
+from hubscout.evaluation.correlations import pearson as pearson
+from hubscout.evaluation.correlations import spearman as spearman
+from hubscout.evaluation.correlations import weighted_tau as weighted_tau
 from hubscout.evaluation.paired_values import Values as Values
 from hubscout.evaluation.paired_values import complete_pairs, why_incomparable
-from hubscout.evaluation.shortlists import recall_at_k, regret_at_k, rel_at_k, top1_hit
+from hubscout.evaluation.shortlists import recall_at_k as recall_at_k
+from hubscout.evaluation.shortlists import regret_at_k as regret_at_k
+from hubscout.evaluation.shortlists import rel_at_k as rel_at_k
+from hubscout.evaluation.shortlists import top1_hit as top1_hit
 
 _SHORTLIST = 3
 

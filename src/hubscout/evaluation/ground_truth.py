@@ -43,8 +43,10 @@ class GroundTruth:
     licence: str
 
     @property
-    def unit(self) -> float:
-        """What one unit of the value is as a share: 0.01 for percent, else 1."""
+    def unit(self) -> float | None:
+        """What one unit of the value is as a share: 0.01 for percent, 1 for shares, None for errors, which are none."""
+        if "error" in self.measure:
+            return None
         return 0.01 if "percent" in self.measure else 1.0
 
 
