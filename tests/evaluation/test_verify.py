@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hubscout.data.task import Task
-from hubscout.errors import DataError, MissingExtraError, UsageError
+from hubscout.errors import DataError, MissingExtraError, UnsafeFileError, UsageError
 from hubscout.evaluation import verify as module
 from hubscout.evaluation.finetune.history import read_history
 from hubscout.evaluation.finetune.loop import Session
@@ -214,6 +214,27 @@ class TestRefusals:
         assert str(caught.value) == (
             "verify takes pairs of texts by --method linear-probe only, got 'full' for the task 'pairs'"
         )
+
+    def test_a_file_makes_no_code_run(self, ranking, tmp_path):
+        evil = f"torch:os:mkdir?path={tmp_path}/ran"
+        path = ranking_of([evil], tmp_path / "target.npz", trust_remote_code=["os:mkdir"])
+        path.to_json(tmp_path / "r.json")
+        with pytest.raises(UnsafeFileError) as caught:
+            verify(tmp_path / "r.json")
+        assert str(caught.value) == (
+            f"ranking {str(tmp_path / 'r.json')!r} names code that would run, the factory 'os:mkdir'; if you trust it, "
+            "name it: trust_remote_code (--trust-remote-code os:mkdir)"
+        )
+        assert not (tmp_path / "ran").exists()
+
+    def test_a_trusted_factory_of_a_file(self, image_address, image_target, tmp_path):
+        ranking = replace(ranking_of([image_address()], "x"), task=image_target().task)
+        ranking.to_json(tmp_path / "r.json")
+        found = verify(
+            tmp_path / "r.json", image_target(), recipe=replace(RECIPE, epochs=1), device="cpu",
+            trust_remote_code=("tiny_factories:pictures",),
+        )  # fmt: skip
+        assert found.candidates[0].status == "verified"
 
     def test_features_learn_nothing(self, ranking):
         with pytest.raises(NothingVerifiedError, match="cannot be trained, as features: addresses are only read"):

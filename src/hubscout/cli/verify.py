@@ -38,7 +38,8 @@ def verify(
     test_size: Annotated[int, typer.Option(help="Test samples, at most; 0 for all.")] = 5000,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps [as in the ranking].")] = None,
     trust_remote_code: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A model whose own code may run; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A model or torch: factory whose code may run; may be repeated."),
     ] = None,
     history: Annotated[bool, typer.Option("--history/--no-history", help="Keep the results in the history.")] = True,
     store: StoreOption = None,
@@ -77,7 +78,7 @@ def verify(
                 test=test,
                 device=device,
                 store=store,
-                trust_remote_code=None if trust_remote_code is None else tuple(trust_remote_code),
+                trust_remote_code=tuple(trust_remote_code or ()),
                 record=history,
                 on_event=watch,
             )

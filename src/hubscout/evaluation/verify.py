@@ -9,7 +9,7 @@ from typing import Any
 
 from hubscout._optional import check_installed
 from hubscout.data.task import Target
-from hubscout.errors import NothingRankedError, UsageError
+from hubscout.errors import NothingRankedError, UnsafeFileError, UsageError
 from hubscout.evaluation.finetune.cost import estimate_seconds
 from hubscout.evaluation.finetune.data import Parts, check_kind, read_parts
 from hubscout.evaluation.finetune.history import append_history
@@ -19,6 +19,7 @@ from hubscout.evaluation.finetune.result import Estimate, mean_interval
 from hubscout.evaluation.verification import Verification
 from hubscout.evaluation.verify_candidate import Outcome, Setting, history_entry, now, verify_candidate
 from hubscout.evaluation.verify_events import OnVerifyEvent, VerifyEvent
+from hubscout.models.address import parse_address
 from hubscout.ranking.environment import environment
 from hubscout.ranking.records import Ranking, ScoreRecord
 
@@ -44,7 +45,7 @@ def verify(
     device: str | None = None,
     store: str | Path | None = None,
     home: str | Path | None = None,
-    trust_remote_code: Collection[str] | None = None,
+    trust_remote_code: Collection[str] = (),
     record: bool = True,
     on_event: OnVerifyEvent | None = None,
 ) -> Verification:
@@ -68,8 +69,9 @@ def verify(
         Folder of the feature store, for linear probes; the ranking's by default.
     home : str or Path, optional
         Folder of checkpoints and of the history; ``$HUBSCOUT_HOME``, or the user's cache folder, by default.
-    trust_remote_code : collection of str, optional
-        Names of models whose own code may run; the ranking's by default.
+    trust_remote_code : collection of str
+        Names of models whose own code may run; none by default, whatever the ranking says. Factories of ``torch:``
+        addresses in a ranking that is read from a file must be named too, such as ``package.module:factory``.
     record : bool
         Whether results join the user's history.
     on_event : callable, optional
@@ -86,6 +88,8 @@ def verify(
         When an argument is wrong, or the kind of the task is not fine-tuned on.
     DataError
         When ranking or target cannot be used.
+    UnsafeFileError
+        When a ranking that is read from a file names a factory that is not trusted.
     MissingExtraError
         When torch, or peft for LoRA, is not installed.
     NothingVerifiedError
@@ -97,6 +101,8 @@ def verify(
     recipe = Recipe() if recipe is None else recipe
     tell = on_event or _ignore
     shortlist = _shortlist(found, top)
+    if found is not ranking:
+        _check_factories(shortlist, str(ranking), trust_remote_code)
     check_kind(found.task, recipe.method)
     _check_libraries(recipe)
     parts = _read(found, target, test, recipe, tell)
@@ -107,7 +113,7 @@ def verify(
         device=device or str(options.get("device") or "auto"),
         store=store if store is not None else options.get("store"),
         home=home,
-        trust=tuple(options.get("trust_remote_code") or ()) if trust_remote_code is None else tuple(trust_remote_code),
+        trust=tuple(trust_remote_code),
     )
     outcomes: list[Outcome] = []
     for position, each in enumerate(shortlist, start=1):
@@ -130,6 +136,18 @@ def _shortlist(ranking: Ranking, top: int) -> tuple[ScoreRecord, ...]:
         msg = f"ranking must hold a ranked candidate, and all {len(ranking.records)} failed; rank again"
         raise UsageError(msg)
     return ranking.ranked[:top]
+
+
+def _check_factories(shortlist: Sequence[ScoreRecord], source: str, trusted: Collection[str]) -> None:
+    """Let no file of results make code run: who reads one may not have written it."""
+    for record in shortlist:
+        address = parse_address(record.candidate)
+        if address.scheme == "torch" and not {address.name, record.candidate} & set(trusted):
+            msg = (
+                f"ranking {source!r} names code that would run, the factory {address.name!r}; if you trust it, name "
+                f"it: trust_remote_code (--trust-remote-code {address.name})"
+            )
+            raise UnsafeFileError(msg)
 
 
 def _check_libraries(recipe: Recipe) -> None:
