@@ -66,6 +66,12 @@ class TestCheckScoreOptions:
             check_score_options({"knn": {}}, ("disco", "logme"))
         assert str(caught.value) == ("score_options must be for scores that are computed (disco, logme), got 'knn'")
 
+    def test_options_of_some_kinds_alone(self):
+        given = {"disco": {"average": "weighted"}}
+        assert check_score_options(given, ("disco",), "multilabel") == given
+        with pytest.raises(UsageError, match=r"^score_options of 'disco' must be values that it takes: average "):
+            check_score_options(given, ("disco",), "classification")
+
     def test_option_that_does_not_exist(self):
         with pytest.raises(UsageError, match=r"^score_options must name options of their score, and 'disco' has "):
             check_score_options({"disco": {"covarience": 1}}, ("disco",))

@@ -270,8 +270,14 @@ class TestNoSignal:
         found = call(name, np.full((24, 3), 0.1), targets, task="regression")
         assert found == pytest.approx(-targets.var(axis=0).mean() if expected != "zero" else 0, abs=1e-12)
 
+    @pytest.mark.parametrize("value", [0.0, 0.1])
+    def test_consensus_is_the_sum_of_what_its_two_scores_give(self, value: float) -> None:
+        features = np.full((40, 3), value)
+        expected = call("held_out", features, UNEQUAL) + call("logme", features, UNEQUAL)
+        assert call("consensus", features, UNEQUAL) == expected
+
     def test_every_score_is_in_the_table(self) -> None:
-        apart = {"logme", "rankme", "stable_rank", "energy", "pactran"}
+        apart = {"consensus", "logme", "rankme", "stable_rank", "energy", "pactran"}
         assert {*NO_SIGNAL, *SOURCE_SCORES, *apart} == set(list_scores())
 
 

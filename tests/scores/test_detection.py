@@ -24,7 +24,7 @@ def boxes(seed: int = 0, **shape):
 
 
 def test_which_scores_read_boxes() -> None:
-    assert set(WITH_BOXES) == {"disco", "logme", "etran", "knn", "linear_probe"}
+    assert set(WITH_BOXES) == {"consensus", "disco", "held_out", "logme", "etran", "knn", "linear_probe"}
     assert {"h_score", "transrate", "gbc", "emms"} <= set(SUPERVISED) - set(WITH_BOXES)
     assert not {"leep", "nce"} & set(list_scores("detection"))
 

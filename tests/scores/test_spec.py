@@ -19,6 +19,7 @@ EVIDENCE = {
     "disco": "test_golden.py, test_disco.py: authors' values, explicit densities and pseudo-inverses",
     "h_score": "test_golden.py, test_h_score.py: authors' values, pseudo-inverse",
     "h_score_shrunk": "test_golden.py, test_h_score.py: authors' values, scikit-learn's Ledoit-Wolf",
+    "consensus": "test_consensus.py: the sum of two scores that are proved alone",
     "held_out": "test_held_out.py: refits without each sample or group, explicit inverses",
     "leep": "test_golden.py, test_leep.py: authors' values, loops",
     "nce": "test_golden.py, test_leep.py: authors' values, loops",
@@ -48,6 +49,7 @@ EVIDENCE = {
 OF_SEVERAL_LABELS = {
     "disco": "test_multilabel.py: explicit densities of each label; two classes",
     "logme": "test_multilabel.py: numerical maximisation for each label; indicators of classes",
+    "consensus": "test_consensus.py: the sum of two scores that are proved alone",
     "held_out": "test_held_out.py: refits without each sample",
     "h_score": "test_multilabel.py: pseudo-inverses of both covariances; indicators of classes",
     "h_score_shrunk": "test_multilabel.py: scikit-learn's Ledoit-Wolf; indicators of classes",
@@ -120,7 +122,7 @@ class TestEverySpec:
 
 class TestListScores:
     def test_by_task(self) -> None:
-        reading_numbers = {"disco", "etran", "held_out", "logme", "knn", "linear_probe"}
+        reading_numbers = {"consensus", "disco", "etran", "held_out", "logme", "knn", "linear_probe"}
         label_free = {name for name in list_scores() if "labels" not in get_spec(name).needs}
         assert set(list_scores("regression")) == reading_numbers | label_free
         assert set(list_scores("classification")) == set(list_scores())

@@ -79,7 +79,7 @@ def choose_scores(
 
 
 def check_score_options(
-    options: Mapping[str, Mapping[str, Any]] | None, scores: Sequence[str]
+    options: Mapping[str, Mapping[str, Any]] | None, scores: Sequence[str], kind: TaskKind = "classification"
 ) -> dict[str, dict[str, Any]]:
     """Return a plain copy of the options of single scores.
 
@@ -89,6 +89,8 @@ def check_score_options(
         Options by score.
     scores : sequence of str
         The scores of the run.
+    kind : str
+        Kind of the task, some of which have options of their own.
 
     Returns
     -------
@@ -114,20 +116,25 @@ def check_score_options(
                 msg = f"score_options must name options of their score, and {name!r} {has}, got {option!r}"
                 raise UsageError(msg)
         if copy[name]:
-            _try_options(get_spec(name), copy[name])
+            _try_options(get_spec(name), copy[name], kind)
     return copy
 
 
-def _try_options(spec: ScoreSpec, options: Mapping[str, Any]) -> None:
+def _try_options(spec: ScoreSpec, options: Mapping[str, Any], kind: TaskKind) -> None:
     """Have the score itself refuse a value, on a dozen made-up samples and not after hours of extraction."""
     from hubscout.stats import Statistics
 
-    labels = np.repeat([0, 1], 6)
-    features = np.random.default_rng(0).standard_normal((len(labels), 4)) + labels[:, None]
-    task: TaskKind = "classification" if "classification" in spec.tasks else "regression"
-    probs = np.full((len(labels), 3), 1 / 3)
+    codes, rng = np.repeat([0, 1], 6), np.random.default_rng(0)
+    features = rng.standard_normal((len(codes), 4)) + codes[:, None]
+    labels: dict[TaskKind, Any] = {
+        "regression": features[:, :2],
+        "multilabel": np.stack([codes, rng.permutation(codes)], axis=1),
+        "detection": (codes, rng.random((len(codes), 4))),
+    }
+    probs = np.full((len(codes), 3), 1 / 3)
     try:
-        spec.estimate(Statistics(features, labels, task=task, source_probs=probs), **options)
+        statistics = Statistics(features, labels.get(kind, codes), task=kind, source_probs=probs)
+        spec.estimate(statistics, **options)
     except UsageError as error:
         msg = f"score_options of {spec.name!r} must be values that it takes: {error}"
         raise UsageError(msg) from None

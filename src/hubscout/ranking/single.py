@@ -139,7 +139,7 @@ def score_file(
             if "label_embeddings" in get_spec(name).required_options:
                 given[name] = {"label_embeddings": file.label_embeddings, **given.get(name, {})}
     chosen = choose_scores(scores, encoded.kind, given)
-    check_score_options(score_options, chosen)
+    check_score_options(score_options, chosen, encoded.kind)
     values = evaluate(
         features,
         encoded.values,

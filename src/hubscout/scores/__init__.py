@@ -11,6 +11,7 @@ from hubscout.scores._spec import (
 )
 from hubscout.scores._spec import score as register_score
 from hubscout.scores._value import ScoreValue
+from hubscout.scores.consensus import consensus
 from hubscout.scores.disco import disco
 from hubscout.scores.discriminant import lda
 from hubscout.scores.emms import emms
@@ -44,6 +45,7 @@ __all__ = [
     "ScoreSpec",
     "ScoreValue",
     "alpha_req",
+    "consensus",
     "disco",
     "emms",
     "energy",

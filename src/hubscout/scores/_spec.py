@@ -235,7 +235,7 @@ def list_scores(task: TaskKind | None = None) -> list[str]:
     Examples
     --------
     >>> from hubscout.scores import list_scores
-    >>> list_scores("regression")
-    ['disco', 'etran', 'energy', 'held_out', 'logme', 'knn', 'linear_probe', 'rankme', 'alpha_req', 'stable_rank']
+    >>> "logme" in list_scores("regression"), "nce" in list_scores("regression")
+    (True, False)
     """
     return [name for name in REGISTRY if task is None or REGISTRY[name].applies_to(task)]
