@@ -238,7 +238,7 @@ class TestProcess:
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130
         assert err.splitlines()[-1] == (
-            "hubscout: interrupted; extracted features are kept, run the same command again to go on"
+            "hubscout: interrupted; what is ready is kept, run the same command again to go on"
         )
         assert "Traceback" not in err
         assert not (tmp_path / "out.json").exists()

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hubscout.cli import cache, demo, models, rank, score, scores
+from hubscout.cli import cache, demo, history, models, rank, score, scores, verify
 from hubscout.cli.commands import ManyValuesCommand
 from hubscout.cli.streams import prepare, say, write
 from hubscout.errors import HubscoutError
@@ -32,6 +32,8 @@ app.command("score")(score.score)
 app.command("scores")(scores.scores)
 app.command("models")(models.models)
 app.command("demo")(demo.demo)
+app.command("verify")(verify.verify)
+app.command("history")(history.history)
 app.add_typer(cache.app, name="cache")
 
 
@@ -81,7 +83,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         return _fail(_usage(error, describe()), int(getattr(error, "exit_code", 2)))
     code = result if isinstance(result, int) else 0
     if code == _INTERRUPTED:
-        say("hubscout: interrupted; extracted features are kept, run the same command again to go on")
+        say("hubscout: interrupted; what is ready is kept, run the same command again to go on")
     return code
 
 
