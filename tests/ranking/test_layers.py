@@ -67,6 +67,8 @@ class TestChooseLayer:
 class TestLayerScore:
     def test_held_out_scores_choose_for_themselves(self):
         assert layer_score("knn", "classification", {"knn": {"k": 3}}) == ("knn", {"k": 3})
+        assert layer_score("held_out", "regression", {}) == ("held_out", {})
+        assert layer_score("consensus", "multilabel", {}) == ("held_out", {})
         assert layer_score("lda", "classification", {}) == ("lda", {"cross_fit": 5})
         assert layer_score("lda", "classification", {"lda": {"cross_fit": 3}}) == ("lda", {"cross_fit": 3})
 

@@ -16,8 +16,10 @@ from hubscout.models.reading import Readout
 if TYPE_CHECKING:
     from hubscout.scores import ScoreSpec, ScoreValue
 
-# Scores that judge each sample by a model that has not seen it, the cheap one first.
-_HELD_OUT = ("linear_probe", "knn")
+# Scores that judge each sample by a model that has not seen it; the first one that applies chooses for all others.
+_HELD_OUT = ("linear_probe", "knn", "held_out")
+# A sum that has such a score among its parts leaves the choice to that one.
+_HELD_OUT_PARTS = {"consensus": "held_out"}
 _FOLDS = 5
 
 
@@ -180,6 +182,7 @@ def layer_score(decides: str, kind: Any, options: Mapping[str, Mapping[str, Any]
     from hubscout.scores import get_spec, list_scores
 
     applicable = list_scores(kind)
+    decides = _HELD_OUT_PARTS.get(decides, decides)
     given = dict(options.get(decides, {}))
     if decides in _HELD_OUT:
         return decides, given
