@@ -56,6 +56,7 @@ def spec_facts(spec: Any) -> dict[str, Any]:
     from dataclasses import fields
 
     facts = {each.name: getattr(spec, each.name) for each in fields(spec) if each.name not in _HIDDEN}
+    facts["kinds"] = spec.kinds
     facts["options"] = spec.options
     facts["null_method"] = spec.null_method
     return {
