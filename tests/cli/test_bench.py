@@ -34,6 +34,12 @@ def run(capsys, monkeypatch, tmp_path):
     return call
 
 
+def test_without_a_command_it_says_which_there_are(run):
+    code, out, err = run()
+    assert (code, out) == (2, "")
+    assert all(name in err for name in ("published", "hub", "paper"))
+
+
 class TestPublished:
     def test_table(self, run):
         code, out, _ = run("published", "--table", "sfda_supervised", "--draws", 0)

@@ -76,6 +76,8 @@ class TestMeanInterval:
     def test_nothing_to_compare(self):
         assert mean_interval([([1, 2], [1, 2])]) is None
         assert mean_interval([]) is None
+        assert mean_interval([([1, 2, 3, 4], [1, 3, 2, 4])] * 3) is None
+        assert mean_interval([([1, 2, 3, 4], [1, 3, 2, 4])] * 3, over="tasks") is not None
         assert mean_interval([([1, 2, 3], [1, 2, 3])], over="tasks") is None
 
     @pytest.mark.parametrize(

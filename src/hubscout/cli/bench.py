@@ -16,7 +16,16 @@ SCHEMA_PUBLISHED = "hubscout.bench.published/1"
 _PARTIAL = 3
 DrawsOption = Annotated[int, typer.Option("--draws", min=0, metavar="N", help="Draws of the bootstrap; 0 for none.")]
 
-app = typer.Typer(help="Hold scores against fine-tuned accuracies.", rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(help="Hold scores against fine-tuned accuracies.", rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> None:
+    from hubscout.cli.streams import say
+
+    if context.invoked_subcommand is None:
+        say(context.get_help().splitlines())
+        raise typer.Exit(2)
 
 
 @app.command("published")

@@ -46,7 +46,7 @@ def static_order(truths: Sequence[TaskTruth]) -> dict[str, dict[str, float | Non
         found[truth.task] = {}
         for candidate in truth.values:
             others = [own[candidate] for task, own in places.items() if task != truth.task and candidate in own]
-            found[truth.task][candidate] = -float(np.mean(others)) if others else None
+            found[truth.task][candidate] = 0.0 - float(np.mean(others)) if others else None
     return found
 
 

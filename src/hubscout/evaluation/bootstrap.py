@@ -19,6 +19,7 @@ Over = Literal["candidates", "tasks", "both"]
 TaskPair: TypeAlias = tuple[Values, Values]
 
 LEVEL, N_DRAWS = 0.9, 1000
+_FEWEST_DRAWN = 5
 _OVER: tuple[Over, ...] = ("candidates", "tasks", "both")
 
 
@@ -77,7 +78,8 @@ def mean_interval(
     Returns
     -------
     Interval or None
-        None when no task can be compared, or ``over="tasks"`` has a single one.
+        None when no task can be compared, ``over="tasks"`` has a single one, or candidates are drawn and no task has
+        five of them: draws of so few hardly differ, and the interval would promise what nobody knows.
 
     Raises
     ------
@@ -103,6 +105,8 @@ def mean_interval(
     if others is not None and [len(x) for x, _ in pairs] != [len(x) for x, _ in others]:
         msg = "minus must hold the same tasks and candidates as tasks; leave out those that have no value on one side"
         raise UsageError(msg)
+    if over != "tasks" and max((len(x) for x, _ in pairs), default=0) < _FEWEST_DRAWN:
+        return None
     rng = np.random.default_rng(seed)
     chosen = {
         n: rng.integers(0, n, (n_draws, n)) if over != "tasks" else np.arange(n)[None]
