@@ -1,4 +1,4 @@
-"""`hubscout demo`, on two of its candidates."""
+"""`hubscout demo`, on three of its candidates."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import json
 import pytest
 
 from hubscout.cli import demo
+from hubscout.scores import RECOMMENDED_SCORE
 
 
 @pytest.fixture
 def few(monkeypatch, tmp_path):
-    monkeypatch.setattr(demo, "_CANDIDATES", ["bundled:random", "bundled:glyphs_supervised"])
+    monkeypatch.setattr(demo, "_CANDIDATES", ["bundled:random", "bundled:glyphs_supervised", "bundled:shapes_supervised"])
     return tmp_path / "store"
 
 
@@ -23,10 +24,10 @@ class TestDemo:
         assert "bundled:random" in order
         for name in ("logme", "disco", "knn", "number of parameters (no look at the data)"):
             assert f"\n {name} " in agreement
-        assert "The order of logme agrees with fine-tuning at a weighted tau of " in agreement
-        assert "This is one task and 2 candidates" in agreement.replace("\n", " ")
+        assert f"The order of {RECOMMENDED_SCORE} agrees with fine-tuning at a weighted tau of " in agreement
+        assert "This is one task and 3 candidates" in agreement.replace("\n", " ")
 
     def test_json_dash_prints_only_json(self, hubscout, few):
         done = hubscout("demo", "--store", few, "--json", "-", "--quiet")
-        assert len(json.loads(done.out)["records"]) == 2
+        assert len(json.loads(done.out)["records"]) == 3
         assert done.err == ""

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from hubscout.ranking import Ranking
+from hubscout.scores import RECOMMENDED_SCORE
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ class TestStreams:
         done = rank()
         assert done.code == 0
         lines = [line.split() for line in done.out.splitlines()]
-        assert lines[0][:3] == ["#", "candidate", "logme"]
+        assert lines[0][:3] == ["#", "candidate", RECOMMENDED_SCORE]
         assert [line[:2] for line in lines[2:4]] == [
             ["1", f"features:{files}/strong.npz"],
             ["2", f"features:{files}/weak.npz"],
@@ -67,7 +68,7 @@ class TestStreams:
     def test_files_beside_the_table(self, rank, files):
         done = rank("--json", files / "r.json", "--csv", files / "r.csv")
         assert Ranking.from_json(files / "r.json").best.candidate.endswith("strong.npz")
-        assert (files / "r.csv").read_text().startswith("rank,candidate,logme,")
+        assert (files / "r.csv").read_text().startswith(f"rank,candidate,{RECOMMENDED_SCORE},")
         assert "candidate" in done.out
 
     def test_no_colour_off_a_terminal(self, rank):
@@ -136,11 +137,8 @@ class TestExitCodes:
         [
             (
                 ["--task", "sorting"],
-                "--task must be classification or regression, got 'sorting'",
-            ),
-            (
-                ["--task", "multilabel"],
-                "--task must be classification or regression, got 'multilabel'",
+                "--task must be one of classification, multilabel, regression, detection, token_classification, "
+                "segmentation, got 'sorting'",
             ),
             (
                 ["--option", "x"],
