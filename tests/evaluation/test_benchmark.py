@@ -14,10 +14,12 @@ from hubscout.errors import DataError, UsageError
 from hubscout.evaluation import benchmark_values
 from hubscout.evaluation.audio_folder import audio_features, audio_truths
 from hubscout.evaluation.benchmark import bench_hub
+from hubscout.evaluation.benchmark_judgement import judge_scores
 from hubscout.evaluation.benchmark_lists import ABLATIONS, chosen_names, selection_candidates
 from hubscout.evaluation.benchmark_values import Cell, Features, ValueCache, compute
 from hubscout.evaluation.benchmark_variants import Variant, parse_variant, split_list
 from hubscout.evaluation.hub_folder import HubFolder
+from hubscout.evaluation.task_truth import TaskTruth
 
 
 @pytest.fixture(scope="session")
@@ -260,5 +262,12 @@ class TestBenchHub:
         assert found.standings[0].left_out["blobs"].startswith("only 2 candidates")
 
 
-def test_cells_are_plain():
-    assert Cell(None, reason="r") == Cell(None, 0.0, None, None, "r")
+def test_parts_are_combined_across_candidates_as_in_a_ranking():
+    # The raw sums order b, c, a; with each part spread over 0 to 1 the order is c, a and b alike.
+    parts = {"a": (0.0, 0.9), "b": (100.0, 0.0), "c": (90.0, 0.8)}
+    cells = {
+        "t": {name: {"ncti": Cell(sum(own), parts=dict(zip("pq", own, strict=True)))} for name, own in parts.items()}
+    }
+    truth = TaskTruth("t", {"a": 0.5, "b": 0.5, "c": 0.9})
+    (found,) = judge_scores(["ncti"], cells, [truth], n_draws=0, seed=0)
+    assert found.hit_rate == 1.0

@@ -16,6 +16,8 @@ from hubscout.evaluation.benchmark_variants import parts_of
 from hubscout.evaluation.selection import NestedSelection, nested_selection, rank_average
 from hubscout.evaluation.standings import Standing, chance, judge
 from hubscout.evaluation.task_truth import TaskTruth
+from hubscout.ranking.parts import combine_parts
+from hubscout.ranking.records import ScoreEntry, ScoreRecord
 
 # By task, candidate and variant.
 Cells: TypeAlias = dict[str, dict[str, dict[str, Cell]]]
@@ -43,10 +45,7 @@ def judge_scores(
     """
     static = static_order(truths)
     single = {
-        part: {
-            task: {candidate: own[part].value for candidate, own in candidates.items()}
-            for task, candidates in cells.items()
-        }
+        part: {task: _as_ranked(candidates, part) for task, candidates in cells.items()}
         for part in dict.fromkeys(part for name in names for part in parts_of(name))
     }
     found = []
@@ -68,6 +67,20 @@ def judge_scores(
             )
         )
     return found
+
+
+def _as_ranked(candidates: Mapping[str, Mapping[str, Cell]], name: str) -> dict[str, float | None]:
+    """Combine parts across the candidates as a ranking does; scores without parts stay as they are."""
+    records = [
+        ScoreRecord(
+            candidate,
+            "ranked",
+            scores={name: ScoreEntry(cell.value, cell.standard_error, cell.reason, cell.seconds, cell.parts)},
+        )
+        for candidate, own in candidates.items()
+        for cell in [own[name]]
+    ]
+    return {record.candidate: record.value(name) for record in combine_parts(records, [name])}
 
 
 def judge_baselines(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from hubscout._typing import IntArray
 from hubscout.errors import DataError, HubscoutError
 from hubscout.evaluation.benchmark_variants import Variant, parse_variant
-from hubscout.ranking.entries import finite
+from hubscout.ranking.entries import finite, score_entry
 
 SCHEMA = "hubscout.bench.values/1"
 
@@ -38,6 +38,8 @@ class Cell:
         Standard deviations above its mean under labels in random order, where these were drawn.
     reason : str or None
         Why there is no value.
+    parts : dict of str to float
+        What the value is the sum of, where it has parts.
     """
 
     value: float | None
@@ -45,6 +47,7 @@ class Cell:
     standard_error: float | None = None
     null_z: float | None = None
     reason: str | None = None
+    parts: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,8 @@ def _on_one_view(given: Features, variants: Mapping[str, Variant], seed: int, nu
             variant.score
         ]
         null_z = None if value.value is None or value.null is None else finite(value.null.z(value.value))
-        found[text] = Cell(finite(value.value), value.seconds, finite(value.standard_error), null_z, value.reason)
+        entry = score_entry(value)
+        found[text] = Cell(entry.value, entry.seconds, entry.standard_error, null_z, entry.reason, entry.parts)
     return found
 
 
