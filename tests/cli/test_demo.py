@@ -12,7 +12,8 @@ from hubscout.scores import RECOMMENDED_SCORE
 
 @pytest.fixture
 def few(monkeypatch, tmp_path):
-    monkeypatch.setattr(demo, "_CANDIDATES", ["bundled:random", "bundled:glyphs_supervised", "bundled:shapes_supervised"])
+    chosen = [f"bundled:{name}" for name in ("random", "glyphs_supervised", "shapes_supervised")]
+    monkeypatch.setattr(demo, "_CANDIDATES", chosen)
     return tmp_path / "store"
 
 

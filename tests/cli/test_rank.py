@@ -11,10 +11,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from hubscout._typing import TaskKind
 from hubscout.ranking import Ranking
 from hubscout.scores import RECOMMENDED_SCORE
 
@@ -137,8 +139,7 @@ class TestExitCodes:
         [
             (
                 ["--task", "sorting"],
-                "--task must be one of classification, multilabel, regression, detection, token_classification, "
-                "segmentation, got 'sorting'",
+                f"--task must be one of {', '.join(get_args(TaskKind))}, got 'sorting'",
             ),
             (
                 ["--option", "x"],
