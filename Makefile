@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint types imports docs check bundled benchmarks clean
+.PHONY: demo test lint types imports docs check bundled benchmarks evidence clean
+# Real encoders and data beside the checkout, which the repository does not hold.
+SHARED ?= ../shared
 
 demo: $(VENV)/light  ## install without torch, rank the bundled encoders on real digits
 	$(BIN)/hubscout demo
@@ -37,6 +39,11 @@ benchmarks: $(VENV)/dev  ## print the speed and memory ratios
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/mapped_memory.py
 	$(BIN)/python benchmarks/extraction.py
+	$(BIN)/python benchmarks/readouts.py
+
+evidence: $(VENV)/dev  ## hold every score against accuracies that were measured, and write docs/evidence.md
+	PYTHONPATH=tests/compat $(BIN)/hubscout bench hub $(SHARED)/hub --audio $(SHARED)/benchmarks \
+		--truth benchmarks/ground_truth/sign_digits.csv --out build/evidence --write docs/evidence.md
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -42,7 +42,9 @@ class TestParse:
         assert (row.value, row.standard_error, row.n_seeds, row.unit) == (84.0, None, 1, 0.01)
 
     def test_errors_are_no_shares(self):
-        (row,) = parse_ground_truth("task,model,value,measure,protocol,source,licence\nd,m,-3,negative mean squared error,p,s,l\n", "t")
+        (row,) = parse_ground_truth(
+            "task,model,value,measure,protocol,source,licence\nd,m,-3,negative mean squared error,p,s,l\n", "t"
+        )
         assert row.unit is None
 
     @pytest.mark.parametrize("value", ["nan", "inf", ""])

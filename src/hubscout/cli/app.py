@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hubscout.cli import cache, demo, history, models, rank, score, scores, verify
+from hubscout.cli import bench, cache, demo, history, models, rank, score, scores, verify
 from hubscout.cli.commands import ManyValuesCommand
 from hubscout.cli.streams import prepare, say, write
 from hubscout.errors import HubscoutError
@@ -34,6 +34,7 @@ app.command("models")(models.models)
 app.command("demo")(demo.demo)
 app.command("verify")(verify.verify)
 app.command("history")(history.history)
+app.add_typer(bench.app, name="bench")
 app.add_typer(cache.app, name="cache")
 
 
