@@ -10,7 +10,7 @@ import pytest
 
 import hubscout
 
-VERBS = {"list_models", "list_scores", "load_target", "rank", "score"}
+VERBS = {"list_models", "list_scores", "load_ground_truth", "load_target", "rank", "score"}
 PACKAGES = ["hubscout"] + [
     module.name for module in pkgutil.iter_modules(hubscout.__path__, "hubscout.") if module.ispkg
 ]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hubscout import scores
     from hubscout.data import load_target
+    from hubscout.evaluation import load_ground_truth
     from hubscout.models import list_models
     from hubscout.ranking.rank import rank
     from hubscout.ranking.records import Ranking
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "list_models",
     "list_scores",
+    "load_ground_truth",
     "load_target",
     "rank",
     "score",
@@ -42,6 +44,7 @@ _HOME = {
     "Ranking": "hubscout.ranking",
     "list_models": "hubscout.models",
     "list_scores": "hubscout.scores",
+    "load_ground_truth": "hubscout.evaluation",
     "load_target": "hubscout.data",
     "rank": "hubscout.ranking",
     "score": "hubscout.scores",
