@@ -17,6 +17,7 @@ from hubscout.features.feature_set import FeatureSet
 from hubscout.models.card import ModelCard
 from hubscout.models.reading import Reading, Readout
 from hubscout.ranking.entries import finite, score_entry, source_probabilities
+from hubscout.ranking.evidence import find_evidence
 from hubscout.ranking.layers import LayerChoice, choose_layer, layer_score
 from hubscout.ranking.records import ScoreEntry, ScoreRecord
 
@@ -99,11 +100,12 @@ def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
     choice, features = None, feature_set.features
     if card.readouts:
         choice, features = _choose_layer(job, card.readouts, features, labels)
+    probs = source_probabilities(feature_set.source_logits)
     values = evaluate(
         features,
         labels,
         job.scores,
-        source_probs=source_probabilities(feature_set.source_logits),
+        source_probs=probs,
         task=probe.task.kind,
         groups=probe.groups,
         seed=job.seed,
@@ -114,9 +116,27 @@ def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
         entries = {name: _without_head(name, entry) for name, entry in entries.items()}
     if choice is not None:
         entries = {name: _without_luck(name, entry, choice) for name, entry in entries.items()}
+    decides = job.scores[0]
+    evidence = find_evidence(
+        features,
+        labels,
+        decides,
+        values[decides],
+        source_probs=probs,
+        task=probe.task.kind,
+        groups=probe.groups,
+        seed=job.seed,
+        options=job.score_options.get(decides),
+    )
+    chosen = entries[decides].value
+    if evidence is not None and chosen is not None:
+        # The layer's own terms stand for those of the choice among layers: only their mean was too high.
+        evidence = evidence if chosen == values[decides].value else evidence.shifted(chosen)
+        entries[decides] = replace(entries[decides], standard_error=evidence.standard_error)
     record = _record(card, feature_set, entries)
     return replace(
         record,
+        evidence=evidence,
         n_features=int(features.shape[1]),
         seconds=time.perf_counter() - start,
         requested=job.address,

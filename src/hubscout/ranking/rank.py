@@ -13,6 +13,7 @@ from hubscout.data.task import Probe, Target
 from hubscout.errors import UsageError
 from hubscout.ranking.candidate import CandidateJob
 from hubscout.ranking.choice import check_extraction, check_score_options, check_store, choose_scores
+from hubscout.ranking.confidence import add_standings
 from hubscout.ranking.engines import EngineOptions, get_engine
 from hubscout.ranking.environment import environment
 from hubscout.ranking.events import Event, OnEvent
@@ -142,7 +143,7 @@ def rank(
     }
     loaded = load_target(target, kind=task, split=split, **columns)
     chosen = choose_scores(scores, loaded.task.kind, score_options)
-    options = check_score_options(score_options, chosen)
+    options = check_score_options(score_options, chosen, loaded.task.kind)
     reading = choose_reading(layers, pooling, loaded.task.unit)
     probe = draw_probe(
         loaded,
@@ -186,7 +187,7 @@ def _finish(
         task=probe.task,
         probe=facts,
         scores=scores,
-        records=order_records(combine_parts(records, scores), scores[0]),
+        records=add_standings(order_records(combine_parts(records, scores), scores[0]), scores[0], probe.seed),
         options=options,
         environment=environment(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),

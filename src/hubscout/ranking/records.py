@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hubscout.data.task import RowProblem, Task
+from hubscout.ranking.evidence import Evidence
 from hubscout.ranking.layers import LayerChoice
+from hubscout.ranking.standing import Standing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +82,10 @@ class ScoreRecord:
         The address before it was pinned to a commit. Untrusted text.
     layers : LayerChoice or None
         The layer the candidate is judged at, where layers were asked for.
+    standing : Standing or None
+        Of a ranked candidate: its probability of being best, and its distance to the first.
+    evidence : Evidence or None
+        What the deciding value rests on, one number a sample; in memory only, and not part of the JSON.
     """
 
     candidate: str
@@ -105,6 +111,8 @@ class ScoreRecord:
     notes: tuple[str, ...] = ()
     requested: str | None = None
     layers: LayerChoice | None = None
+    standing: Standing | None = None
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
     def value(self, score: str) -> float | None:
         """Return the value of one score, or None."""

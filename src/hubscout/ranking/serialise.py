@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hubscout.data.task import RowProblem, Task
 from hubscout.errors import DataError
+from hubscout.ranking.evidence import Evidence
 from hubscout.ranking.layers import LayerChoice, LayerValue
 from hubscout.ranking.records import ProbeFacts, Ranking, ScoreEntry, ScoreRecord
+from hubscout.ranking.standing import Standing
 
 SCHEMA = "hubscout.ranking/1"
 _FAMILY, _MAJOR = "hubscout.ranking", 1
@@ -22,7 +24,11 @@ T = TypeVar("T")
 
 def ranking_to_json(ranking: Ranking) -> str:
     """Write a ranking as one JSON object; see `hubscout.ranking.records.Ranking.to_json`."""
-    document = {"schema": SCHEMA, **asdict(ranking)}
+    # A number a sample for each candidate is more than a result should weigh; what follows from them is in it.
+    light = replace(ranking, records=tuple(replace(record, evidence=None) for record in ranking.records))
+    document: dict[str, Any] = {"schema": SCHEMA, **asdict(light)}
+    for record in document["records"]:
+        del record["evidence"]
     # ASCII only: names with control characters or lone surrogates stay harmless and can always be encoded.
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
@@ -79,8 +85,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def record_to_dict(record: ScoreRecord) -> dict[str, Any]:
-    """Return one record as plain JSON values."""
-    return asdict(record)
+    """Return one record as plain JSON values, with what its value rests on."""
+    evidence = None if record.evidence is None else record.evidence.to_dict()
+    return {**asdict(replace(record, evidence=None)), "evidence": evidence}
 
 
 def record_from_dict(document: dict[str, Any]) -> ScoreRecord:
@@ -92,6 +99,10 @@ def record_from_dict(document: dict[str, Any]) -> ScoreRecord:
         choice = _known(LayerChoice, known["layers"])
         choice["layers"] = tuple(LayerValue(**_known(LayerValue, each)) for each in choice["layers"])
         known["layers"] = LayerChoice(**choice)
+    if known.get("standing") is not None:
+        known["standing"] = Standing(**_known(Standing, known["standing"]))
+    if known.get("evidence") is not None:
+        known["evidence"] = Evidence.from_dict(known["evidence"])
     return ScoreRecord(**known)
 
 
