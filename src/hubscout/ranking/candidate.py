@@ -18,7 +18,7 @@ from hubscout.models.card import ModelCard
 from hubscout.models.reading import Reading, Readout
 from hubscout.ranking.entries import finite, score_entry, source_probabilities
 from hubscout.ranking.evidence import find_evidence
-from hubscout.ranking.layers import LayerChoice, choose_layer, layer_score
+from hubscout.ranking.layers import LayerChoice, choose_layer, layer_score, with_options
 from hubscout.ranking.records import ScoreEntry, ScoreRecord
 
 Step = Literal["loaded", "progress", "scoring", "note"]
@@ -115,7 +115,7 @@ def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
     if feature_set.source_logits is None:
         entries = {name: _without_head(name, entry) for name, entry in entries.items()}
     if choice is not None:
-        entries = {name: _without_luck(name, entry, choice) for name, entry in entries.items()}
+        entries = {name: _without_luck(job, name, entry, choice) for name, entry in entries.items()}
     decides = job.scores[0]
     evidence = find_evidence(
         features,
@@ -131,8 +131,10 @@ def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
     chosen = entries[decides].value
     if evidence is not None and chosen is not None:
         # The layer's own terms stand for those of the choice among layers: only their mean was too high.
-        evidence = evidence if chosen == values[decides].value else evidence.shifted(chosen)
-        entries[decides] = replace(entries[decides], standard_error=evidence.standard_error)
+        is_corrected = chosen != values[decides].value
+        evidence = evidence.shifted(chosen) if is_corrected else evidence
+        if not is_corrected:
+            entries[decides] = replace(entries[decides], standard_error=evidence.standard_error)
     record = _record(card, feature_set, entries)
     return replace(
         record,
@@ -161,9 +163,10 @@ def _choose_layer(
     )
 
 
-def _without_luck(score: str, entry: ScoreEntry, choice: LayerChoice) -> ScoreEntry:
+def _without_luck(job: CandidateJob, score: str, entry: ScoreEntry, choice: LayerChoice) -> ScoreEntry:
     """Rank by what the choice of a layer is worth, where the score that ranks is the one that chose."""
-    if score != choice.score or entry.value is None or choice.corrected is None:
+    own = with_options(score, job.score_options.get(score, {}))
+    if own != choice.score or entry.value is None or choice.corrected is None:
         return entry
     return replace(entry, value=choice.corrected, standard_error=choice.standard_error)
 

@@ -141,7 +141,7 @@ def choose_layer(
         table = np.stack([each for each in terms if each is not None])
         corrected, error = nested_value(table, evaluation.get("groups"), seed)
     choice = LayerChoice(
-        score=f"{score}({', '.join(f'{name}={value}' for name, value in own.items())})" if own else score,
+        score=with_options(score, own),
         layer=readouts[best].layer,
         pooling=readouts[best].pooling,
         value=float(values[best].value or 0.0),
@@ -153,6 +153,11 @@ def choose_layer(
         ),
     )
     return choice, features[:, slices[best]]
+
+
+def with_options(score: str, options: Mapping[str, Any]) -> str:
+    """Write a score with its options, as in ``disco(cross_fit=5)``."""
+    return f"{score}({', '.join(f'{name}={value}' for name, value in options.items())})" if options else score
 
 
 def layer_score(decides: str, kind: Any, options: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
