@@ -112,3 +112,76 @@ def test_texts_rank_text_encoders(hub, command, tmp_path):
     # Questions by their first word are far from chance, also for averages of word vectors.
     assert values[models[1]] > 0.4
     assert min(values.values()) > 0.2
+
+
+def test_boxes_of_real_cells_in_two_forms(hub, command, tmp_path):
+    found = hub.data.load_images("bccd_det", "train")
+    n_images = 24
+    height, width = found["images"].shape[1:3]
+    coco, voc = tmp_path / "coco", tmp_path / "voc"
+    for folder in (coco / "images", coco / "annotations", voc / "JPEGImages", voc / "Annotations"):
+        folder.mkdir(parents=True)
+    boxes, xml = [], ["" for _ in range(n_images)]
+    for corners, image, code in zip(found["boxes"], found["box_image"], found["box_class"], strict=True):
+        if image >= n_images:
+            continue
+        left, top, right, bottom = (round(float(value)) for value in corners)
+        box = [left, top, right - left, bottom - top]
+        boxes.append({"id": len(boxes), "image_id": int(image), "category_id": int(code), "bbox": box, "iscrowd": 0})
+        xml[image] += (
+            f"<object><name>{found['classes'][code]}</name><bndbox><xmin>{left + 1}</xmin><ymin>{top + 1}</ymin>"
+            f"<xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox></object>"
+        )
+    images = []
+    for index in range(n_images):
+        picture = Image.fromarray(found["images"][index])
+        picture.save(coco / "images" / f"{index:02d}.png")
+        picture.save(voc / "JPEGImages" / f"{index:02d}.png")
+        images.append({"id": index, "file_name": f"{index:02d}.png", "width": width, "height": height})
+        size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+        text = f"<annotation><filename>{index:02d}.png</filename>{size}{xml[index]}</annotation>"
+        (voc / "Annotations" / f"{index:02d}.xml").write_text(text)
+    categories = [{"id": code, "name": name} for code, name in enumerate(found["classes"])]
+    content = {"images": images, "annotations": boxes, "categories": categories}
+    (coco / "annotations" / "instances_train.json").write_text(json.dumps(content))
+
+    models = [hub.image(name) for name in ENCODERS[:2]]
+    options = ("--task", "detection", "--scores", "disco,logme,h_score,transrate,etran,knn", "--json", "-")
+    first, second = (finish(command("rank", root, "--models", *models, *options)) for root in (coco, voc))
+    assert first["probe"]["n_units"] == second["probe"]["n_units"] == len(boxes)
+    for mine, same in zip(first["records"], second["records"], strict=True):
+        assert mine["candidate"] == same["candidate"]
+        assert set(mine["scores"]["disco"]["parts"]) == {"classes", "boxes"}
+        assert len(mine["scores"]["etran"]["parts"]) == 3
+        for score in first["scores"]:
+            assert same["scores"][score]["parts"] == pytest.approx(mine["scores"][score]["parts"], rel=1e-6)
+        # Red cells, white cells and platelets differ in colour and size.
+        assert mine["scores"]["knn"]["parts"]["classes"] > 0.8
+
+
+def test_layers_of_text_encoders(hub, command, tmp_path):
+    texts, labels, splits = hub.data.load_csv("trec6")
+    chosen = np.flatnonzero(np.asarray(splits) == 0)[:200]
+    with (tmp_path / "trec.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["text", "label"])
+        writer.writerows([texts[index], f"class {labels[index]}"] for index in chosen)
+    models = [hub.text(name) for name in ("stories260k", "charlstm_darwin")]
+    line = (
+        "rank",
+        tmp_path / "trec.csv",
+        "--models",
+        *models,
+        "--scores",
+        "knn",
+        "--layers",
+        "all",
+        "--pool",
+        "mean,max",
+    )
+    found = finish(command(*line, "--json", "-"))
+    for record in found["records"]:
+        looked_at = record["layers"]["layers"]
+        assert {each["pooling"] for each in looked_at} == {"mean", "max"}
+        assert record["layers"]["value"] == max(each["value"] for each in looked_at)
+        assert record["scores"]["knn"]["value"] == record["layers"]["corrected"]
