@@ -11,6 +11,7 @@ from rich.console import Console
 from hubscout.data.task import Task
 from hubscout.ranking import ProbeFacts, Ranking, ScoreEntry, ScoreRecord
 from hubscout.ranking.order import order_records
+from hubscout.ranking.standing import Standing
 from hubscout.report import ranking_table
 from hubscout.report.names import short_name
 
@@ -82,6 +83,31 @@ class TestLayout:
         text = render(ranking_table(ranking(record("a", 0.50001), record("b", 0.50002)), 120), 120)
         assert "0.50002 ±" in text
         assert "0.50001 ±" in text
+
+
+class TestConfidence:
+    def test_chances_ties_and_fronts_are_marked(self, ranking):
+        first = record(
+            "timm:b", 0.5, standing=Standing(0.83, 0.0), efficient_in=("parameters", "time"), n_macs=2_000_000
+        )
+        tie = record("timm:a", 0.4, standing=Standing(0.12, 0.1, 0.1, is_tie=True), n_macs=None)
+        text = render(ranking_table(ranking(first, tie), 160), 160)
+        lines = [line.rstrip() for line in text.splitlines()]
+        assert lines[0].split()[:4] == ["#", "candidate", "logme", "p(best)"]
+        assert "0.83  " in lines[2]
+        assert "0.12 =" in lines[3]
+        assert "23.5M*" in lines[2]
+        assert "120*" in lines[2]
+        assert "23.5M " in lines[3]
+        assert "2.0M " in lines[2]
+        legend = re.sub(r"\s+", " ", text)
+        assert "p(best): probability of being the best by this score; =: a tie, not clearly worse than the" in legend
+        assert "MACs: multiplications with an addition for one sample" in legend
+        assert "*: no other is better at no more of this cost" in legend
+
+    def test_without_probabilities_there_is_no_column(self, ranking):
+        unknown = Standing(None, 0.0, reason="logme has no standard error for 1 of 1 candidates")
+        assert "p(best)" not in render(ranking_table(ranking(record("a", 0.5, standing=unknown)), 120), 120)
 
 
 class TestReasons:

@@ -70,6 +70,17 @@ def rank(
         list[str] | None,
         typer.Option(metavar="NAME", help="A model whose own code may run; may be repeated."),
     ] = None,
+    race: Annotated[
+        bool, typer.Option("--race", help="Drop candidates that are surely not the best on a small probe already.")
+    ] = False,
+    budget: Annotated[str | None, typer.Option(metavar="10m", help="Race, and end within this time.")] = None,
+    max_params: Annotated[str | None, typer.Option(metavar="30M", help="Rank smaller models only.")] = None,
+    max_latency: Annotated[
+        str | None, typer.Option(metavar="20ms", help="Rank models only that take less for a sample.")
+    ] = None,
+    licences: Annotated[
+        str | None, typer.Option("--license", metavar="NAME,...", help="Rank models of these licences only.")
+    ] = None,
     store: StoreOption = None,
     engine: Annotated[str, typer.Option(help="local, or inline to debug in one process.")] = "local",
     json_path: JsonOption = None,
@@ -118,6 +129,11 @@ def rank(
             "store": store,
             "engine": engine,
             "on_event": watch,
+            "race": race,
+            "budget": budget,
+            "max_params": max_params,
+            "max_latency": max_latency,
+            "licences": licences,
         }
         try:
             ranking, error = run(target, models, **arguments), None

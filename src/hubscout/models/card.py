@@ -39,6 +39,8 @@ class ModelCard:
         The library and version that runs it, such as ``timm 1.0.31``.
     device : str
         Where it runs: ``cpu``, ``cuda:0``, ``mps``.
+    n_macs : int or None
+        Multiplications with an addition in one forward pass of one sample; None when it was not counted.
     notes : tuple of str
         Sentences the user should see, such as a missing tokenizer setting.
     readouts : tuple of Readout
@@ -60,6 +62,7 @@ class ModelCard:
     notes: tuple[str, ...] = field(default=())
     readouts: tuple[Readout, ...] = field(default=())
     unit: Unit = "sample"
+    n_macs: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""

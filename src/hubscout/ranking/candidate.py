@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
 from hubscout.data.task import Probe
 from hubscout.errors import HubscoutError
-from hubscout.features.feature_set import FeatureSet
 from hubscout.models.card import ModelCard
-from hubscout.models.reading import Reading, Readout
+from hubscout.models.reading import Readout
+from hubscout.ranking.acquire import acquire
 from hubscout.ranking.entries import finite, score_entry, source_probabilities
 from hubscout.ranking.evidence import find_evidence
 from hubscout.ranking.layers import LayerChoice, choose_layer, layer_score, with_options
+from hubscout.ranking.limits import Limits
+from hubscout.ranking.nesting import NestedProbe
 from hubscout.ranking.records import ScoreEntry, ScoreRecord
 
 Step = Literal["loaded", "progress", "scoring", "note"]
@@ -53,6 +53,10 @@ class CandidateJob:
         Layers among which the best is chosen; None for the model's own output.
     poolings : tuple of str
         Poolings among which the best is chosen, where layers are.
+    limits : Limits
+        What a candidate may cost.
+    nested : NestedProbe or None
+        In a race, the blocks that the probe is made of.
     """
 
     address: str
@@ -68,6 +72,8 @@ class CandidateJob:
     store: str | None = None
     layers: tuple[int, ...] | Literal["all"] | None = None
     poolings: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    nested: NestedProbe | None = None
 
 
 def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
@@ -83,7 +89,7 @@ def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
     Returns
     -------
     ScoreRecord
-        Without a rank; status ``ranked`` means only that features were there.
+        Without a rank; status ``ranked`` means only that features were there and no limit speaks against it.
 
     Raises
     ------
@@ -93,7 +99,9 @@ def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
     from hubscout.scores import evaluate
 
     start = time.perf_counter()
-    card, feature_set = _features(job, emit)
+    card, feature_set, objection = acquire(job, emit)
+    if feature_set is None:
+        return replace(_record(card, {}, {}), requested=job.address, status="unranked", reason=objection)
     emit("scoring", len(job.probe), len(job.probe), "")
     probe = job.probe
     labels = feature_set.labels if probe.boxes is None else (feature_set.labels, probe.boxes)
@@ -135,9 +143,10 @@ def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
         evidence = evidence.shifted(chosen) if is_corrected else evidence
         if not is_corrected:
             entries[decides] = replace(entries[decides], standard_error=evidence.standard_error)
-    record = _record(card, feature_set, entries)
     return replace(
-        record,
+        _record(card, feature_set.provenance, entries),
+        status="ranked" if objection is None else "unranked",
+        reason=objection,
         evidence=evidence,
         n_features=int(features.shape[1]),
         seconds=time.perf_counter() - start,
@@ -201,42 +210,6 @@ def failed_record(job: CandidateJob, error: BaseException, seconds: float, detai
     )
 
 
-def _features(job: CandidateJob, emit: Emit) -> tuple[ModelCard, FeatureSet]:
-    from hubscout.features import FeatureStore, extract, feature_file_set
-    from hubscout.models import load_encoder, parse_address
-
-    address = parse_address(job.address)
-    if address.scheme == "features":
-        feature_set = feature_file_set(address.name, job.probe)
-        return ModelCard(**feature_set.provenance["card"]), feature_set
-    encoder = load_encoder(
-        address,
-        device=job.device,
-        pooling=job.pooling,
-        trust_remote_code=job.trust_remote_code,
-        reading=_reading(job),
-    )
-    emit("loaded", 0, len(job.probe), encoder.card.address)
-    feature_set = extract(
-        encoder,
-        job.probe,
-        FeatureStore(None if job.store is None else Path(job.store)),
-        batch_size=job.batch_size,
-        dtype=job.dtype,
-        progress=lambda done, total: emit("progress", done, total, ""),
-    )
-    return encoder.card, feature_set
-
-
-def _reading(job: CandidateJob) -> Reading:
-    boxes = job.probe.boxes
-    size = None
-    if boxes is not None:
-        sides = boxes[:, 2:] - boxes[:, :2]
-        size = float(np.median(np.sqrt(sides[:, 0] * sides[:, 1])))
-    return Reading(job.probe.task.unit, job.layers, job.poolings, size)
-
-
 def _without_head(score: str, entry: ScoreEntry) -> ScoreEntry:
     """Say it of the candidate: what the score misses is no array that the user could give."""
     from hubscout.scores import get_spec
@@ -246,15 +219,14 @@ def _without_head(score: str, entry: ScoreEntry) -> ScoreEntry:
     return entry
 
 
-def _record(card: ModelCard, feature_set: FeatureSet, entries: dict[str, ScoreEntry]) -> ScoreRecord:
-    facts = feature_set.provenance
+def _record(card: ModelCard, facts: Mapping[str, Any], entries: dict[str, ScoreEntry]) -> ScoreRecord:
     return ScoreRecord(
         candidate=card.address,
         status="ranked",
         scores=entries,
-        n_features=int(feature_set.features.shape[1]),
         n_parameters=card.n_parameters,
         source_classes=card.source_classes,
+        n_macs=card.n_macs,
         licence=card.licence,
         identity=card.identity,
         loader=card.loader,

@@ -15,7 +15,7 @@ def order_records(records: Sequence[ScoreRecord], score: str) -> tuple[ScoreReco
     Parameters
     ----------
     records : sequence of ScoreRecord
-        In any order.
+        In any order; those that are ``unranked`` for a reason of their own stay so.
     score : str
         The deciding score; higher is better.
 
@@ -23,10 +23,12 @@ def order_records(records: Sequence[ScoreRecord], score: str) -> tuple[ScoreReco
     -------
     tuple of ScoreRecord
         Ranked candidates by falling value, the given order within ties, which share the better rank (1, 1,
-        3) and may differ by rounding; then candidates without a value, with the reason; failed ones last.
+        3) and may differ by rounding; then candidates without a value, with the reason; those that were out
+        before; failed ones last.
     """
-    with_value = [r for r in records if r.status != "failed" and r.value(score) is not None]
-    without = [r for r in records if r.status != "failed" and r.value(score) is None]
+    with_value = [r for r in records if r.status == "ranked" and r.value(score) is not None]
+    without = [r for r in records if r.status == "ranked" and r.value(score) is None]
+    excluded = [r for r in records if r.status == "unranked"]
     failed = [r for r in records if r.status == "failed"]
     values = [value or 0.0 for value in tie_rounded([r.value(score) for r in with_value])]
     ranked = [
@@ -36,7 +38,7 @@ def order_records(records: Sequence[ScoreRecord], score: str) -> tuple[ScoreReco
         for place in sorted(range(len(values)), key=lambda place: -values[place])
     ]
     unranked = [replace(r, status="unranked", rank=None, reason=_no_value(r, score)) for r in without]
-    return (*ranked, *unranked, *(replace(r, rank=None) for r in failed))
+    return (*ranked, *unranked, *(replace(r, rank=None) for r in excluded), *(replace(r, rank=None) for r in failed))
 
 
 def _no_value(record: ScoreRecord, score: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,14 +15,20 @@ from hubscout.errors import UsageError
 from hubscout.ranking.candidate import CandidateJob
 from hubscout.ranking.choice import check_extraction, check_score_options, check_store, choose_scores
 from hubscout.ranking.confidence import add_standings
-from hubscout.ranking.engines import EngineOptions, get_engine
+from hubscout.ranking.cost import mark_efficient
+from hubscout.ranking.engines import Engine, EngineOptions, get_engine
 from hubscout.ranking.environment import environment
 from hubscout.ranking.events import Event, OnEvent
 from hubscout.ranking.failure import EmptyRankingError
+from hubscout.ranking.limits import read_limits
+from hubscout.ranking.limits import seconds as read_seconds
 from hubscout.ranking.order import order_records
 from hubscout.ranking.parts import combine_parts
+from hubscout.ranking.racing import RacePlan
+from hubscout.ranking.racing import race as run_race
 from hubscout.ranking.reading import choose_reading
 from hubscout.ranking.records import ProbeFacts, Ranking, ScoreRecord
+from hubscout.ranking.rounds import Round
 
 DEFAULT_PROBE_SIZE = 5000
 DEFAULT_TIME_LIMIT = 3600.0
@@ -53,6 +60,11 @@ def rank(
     store: str | Path | None = None,
     score_options: Mapping[str, Mapping[str, Any]] | None = None,
     on_event: OnEvent | None = None,
+    race: bool = False,
+    budget: float | str | None = None,
+    max_params: float | str | None = None,
+    max_latency: float | str | None = None,
+    licences: str | Sequence[str] | None = None,
 ) -> Ranking:
     """Rank candidates by how well they should transfer to a target, without fine-tuning any.
 
@@ -104,11 +116,18 @@ def rank(
         Options of single scores, such as ``{"disco": {"covariance": "identity"}}``.
     on_event : callable, optional
         Told each step as an `hubscout.ranking.events.Event`, in this thread.
+    race : bool
+        Whether candidates run on growing parts of the probe, and those that are surely not the best are dropped early.
+    budget : float or str, optional
+        Time for a race, in seconds or such as ``"10m"``; a race is run where it is given.
+    max_params, max_latency, licences : optional
+        What a candidate may cost: parameters (``"30M"``), time for a sample (``"20ms"``, one over the measured rate),
+        licences (``"apache-2.0,mit"``). Candidates beyond are listed as unranked, with the reason.
 
     Returns
     -------
     Ranking
-        Every candidate is in it: ranked ones first, then those that failed, with the reason.
+        Every candidate is in it: ranked ones first, then the others, with the reason.
 
     Raises
     ------
@@ -126,7 +145,10 @@ def rank(
 
     arguments = {name: _plain(value) for name, value in locals().items() if name in _RECORDED}
     tell = on_event or _ignore
-    runner = get_engine(engine, EngineOptions(workers=workers, time_limit=time_limit))
+    make = partial(_engine, engine, workers)
+    runner = make(time_limit)
+    limits = read_limits(max_params, max_latency, licences)
+    seconds = None if budget is None else read_seconds("budget (--budget)", budget, "10m")
     patterns = [candidates] if isinstance(candidates, str) else [str(each) for each in candidates]
     check_extraction(dtype, batch_size, device)
     choose_reading(layers, pooling)
@@ -170,10 +192,16 @@ def rank(
         dtype=dtype,
         trust_remote_code=(trust_remote_code,) if isinstance(trust_remote_code, str) else tuple(trust_remote_code),
         store=None if store is None else str(store),
+        limits=limits,
     )
-    records = runner.run([replace(job, address=str(address)) for address in addresses], tell)
+    names = [str(address) for address in addresses]
+    rounds: tuple[Round, ...] = ()
+    if race or seconds is not None:
+        records, rounds = run_race(job, names, make, tell, RacePlan(budget=seconds, time_limit=time_limit))
+    else:
+        records = runner.run([replace(job, address=name) for name in names], tell)
     arguments["scores"] = list(chosen)
-    return _finish(probe, facts, chosen, records, arguments)
+    return _finish(probe, facts, chosen, records, arguments, rounds)
 
 
 def _finish(
@@ -182,19 +210,29 @@ def _finish(
     scores: tuple[str, ...],
     records: list[ScoreRecord],
     options: dict[str, Any],
+    rounds: tuple[Round, ...],
 ) -> Ranking:
+    ranked = [record for record in records if record.status == "ranked"]
+    others = [record for record in records if record.status != "ranked"]
+    # What is beyond a limit or was dropped must not move the values of those that are left.
+    ordered = order_records([*combine_parts(ranked, scores), *others], scores[0])
     ranking = Ranking(
         task=probe.task,
         probe=facts,
         scores=scores,
-        records=add_standings(order_records(combine_parts(records, scores), scores[0]), scores[0], probe.seed),
+        records=mark_efficient(add_standings(ordered, scores[0], probe.seed), scores[0]),
         options=options,
         environment=environment(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        rounds=rounds,
     )
     if not ranking.ranked:
         raise EmptyRankingError(ranking)
     return ranking
+
+
+def _engine(name: str, workers: int, time_limit: float | None) -> Engine:
+    return get_engine(name, EngineOptions(workers=workers, time_limit=time_limit))
 
 
 def _facts(probe: Probe) -> ProbeFacts:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from hubscout.data.task import RowProblem, Task
 from hubscout.ranking.evidence import Evidence
 from hubscout.ranking.layers import LayerChoice
+from hubscout.ranking.rounds import Round
 from hubscout.ranking.standing import Standing
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["ranked", "unranked", "failed"]
+Cost = Literal["parameters", "macs", "time"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class ScoreRecord:
     candidate : str
         The address, pinned to a revision where there is one. Untrusted text.
     status : {"ranked", "unranked", "failed"}
-        ``unranked`` when features were there but the deciding score has no value; ``failed`` when there are
-        none.
+        ``unranked`` when the deciding score has no value, or the candidate is beyond a limit; ``failed`` when it could
+        not be run.
     rank : int or None
         From 1; candidates of equal value share a rank.
     scores : dict of str to ScoreEntry
@@ -66,6 +68,15 @@ class ScoreRecord:
         The end of what the candidate's process wrote, when it failed unexpectedly. Untrusted text.
     n_features, n_parameters, source_classes : int or None
         Width of the features, parameters of the encoder, width of the source head.
+    n_macs : int or None
+        Multiplications with an addition in one forward pass of the first sample; known for torch models.
+    peak_memory : int or None
+        Bytes of main memory that the candidate's process held at most, its libraries included; None where candidates
+        share a process.
+    is_efficient : bool
+        Whether no other ranked candidate is better at no more cost, for one of the costs at least.
+    efficient_in : tuple of str
+        Those costs: ``parameters``, ``macs``, ``time`` (one over the rate).
     licence, identity, loader, device : str or None
         As on the `hubscout.models.card.ModelCard`.
     transform : dict
@@ -84,6 +95,8 @@ class ScoreRecord:
         The layer the candidate is judged at, where layers were asked for.
     standing : Standing or None
         Of a ranked candidate: its probability of being best, and its distance to the first.
+    n_samples : int or None
+        In a race, the samples that the candidate was judged on; None where that was the whole probe.
     evidence : Evidence or None
         What the deciding value rests on, one number a sample; in memory only, and not part of the JSON.
     """
@@ -98,6 +111,10 @@ class ScoreRecord:
     n_features: int | None = None
     n_parameters: int | None = None
     source_classes: int | None = None
+    n_macs: int | None = None
+    peak_memory: int | None = None
+    is_efficient: bool = False
+    efficient_in: tuple[Cost, ...] = ()
     licence: str | None = None
     identity: str | None = None
     loader: str | None = None
@@ -112,6 +129,7 @@ class ScoreRecord:
     requested: str | None = None
     layers: LayerChoice | None = None
     standing: Standing | None = None
+    n_samples: int | None = None
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
     def value(self, score: str) -> float | None:
@@ -172,6 +190,8 @@ class Ranking:
         Versions of hubscout, Python and the libraries, and the platform.
     created : str
         UTC time, ISO 8601.
+    rounds : tuple of Round
+        The history of a race; empty without one.
 
     See Also
     --------
@@ -185,6 +205,7 @@ class Ranking:
     options: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     created: str = ""
+    rounds: tuple[Round, ...] = ()
 
     @property
     def ranked(self) -> tuple[ScoreRecord, ...]:

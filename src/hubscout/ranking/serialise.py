@@ -14,6 +14,7 @@ from hubscout.errors import DataError
 from hubscout.ranking.evidence import Evidence
 from hubscout.ranking.layers import LayerChoice, LayerValue
 from hubscout.ranking.records import ProbeFacts, Ranking, ScoreEntry, ScoreRecord
+from hubscout.ranking.rounds import Round
 from hubscout.ranking.standing import Standing
 
 SCHEMA = "hubscout.ranking/1"
@@ -94,7 +95,8 @@ def record_from_dict(document: dict[str, Any]) -> ScoreRecord:
     """Build one record from plain JSON values; fields this version does not know are ignored."""
     known = _known(ScoreRecord, document)
     known["scores"] = {name: ScoreEntry(**_known(ScoreEntry, entry)) for name, entry in known["scores"].items()}
-    known["notes"] = tuple(known.get("notes", ()))
+    for names in ("notes", "efficient_in"):
+        known[names] = tuple(known.get(names, ()))
     if known.get("layers") is not None:
         choice = _known(LayerChoice, known["layers"])
         choice["layers"] = tuple(LayerValue(**_known(LayerValue, each)) for each in choice["layers"])
@@ -146,7 +148,13 @@ def _ranking(document: dict[str, Any]) -> Ranking:
         options=dict(document.get("options", {})),
         environment=dict(document.get("environment", {})),
         created=str(document.get("created", "")),
+        rounds=tuple(_round(each) for each in document.get("rounds", ())),
     )
+
+
+def _round(document: dict[str, Any]) -> Round:
+    known = _known(Round, document)
+    return Round(**{**known, **{name: tuple(known.get(name, ())) for name in ("candidates", "dropped")}})
 
 
 def _known(kind: type[T], document: dict[str, Any]) -> dict[str, Any]:

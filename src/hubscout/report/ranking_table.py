@@ -15,6 +15,7 @@ from hubscout.report.numbers import DASH, count, decimals, rate, with_error
 _UNITS = {"image": "img", "text": "text", "features": "row"}
 _MEANING = {"img": "images", "text": "texts", "row": "rows"}
 _PART = {"box": "box", "word": "word", "point": "point", "pair": "pair"}
+_TIE, _EFFICIENT = " =", "*"
 _STYLES = {"ranked": "", "unranked": "dim", "failed": "dim"}
 
 
@@ -47,6 +48,7 @@ def _columns(ranking: Ranking) -> list[Column]:
     records = ranking.records
     names = short_names([record.candidate for record in records])
     unit = _UNITS[ranking.task.modality]
+    rates = _marked(records, "time", [rate(record.samples_per_second) for record in records])
     # First the errors of the other scores go, then the costs, then the error of the deciding score, then the other
     # scores from the right; the deciding score always stays.
     scores = [
@@ -64,12 +66,14 @@ def _columns(ranking: Ranking) -> list[Column]:
         Column("#", tuple(str(record.rank or DASH) for record in records)),
         Column("candidate", tuple(names[record.candidate] for record in records), justify="left", folds=True),
         *scores[:1],
+        *_chances(records),
         *_parts(records, ranking.scores[:1]),
         *scores[1:],
         *_layers(records),
         Column("width", tuple(str(record.n_features or DASH) for record in records), 2, name="width"),
-        Column("params", tuple(count(record.n_parameters) for record in records), 5, name="params"),
-        Column(f"{unit}/s", tuple(rate(record.samples_per_second) for record in records), 3, name=f"{unit}/s"),
+        Column("params", _marked(records, "parameters", [count(r.n_parameters) for r in records]), 5, name="params"),
+        *_macs(records),
+        Column(f"{unit}/s", rates, 3, name=f"{unit}/s"),
         Column("sec", tuple(f"{record.seconds:.1f}" for record in records), 6, name="sec"),
     ]
 
@@ -87,6 +91,34 @@ def _parts(records: tuple[ScoreRecord, ...], deciding: tuple[str, ...]) -> list[
         cells = tuple(DASH if value is None else with_error(value, None, digits) for value in values)
         columns.append(Column(printable(name), cells, 1, name=printable(name)))
     return columns
+
+
+def _chances(records: tuple[ScoreRecord, ...]) -> list[Column]:
+    """Show how likely each is the best, with a mark for ties with the first."""
+    standings = [record.standing for record in records]
+    if not any(each is not None and (each.probability_best is not None or each.is_tie) for each in standings):
+        return []
+    cells = []
+    for each in standings:
+        chance = DASH if each is None or each.probability_best is None else f"{each.probability_best:.2f}"
+        cells.append(chance + (_TIE if each is not None and each.is_tie else " " * len(_TIE)))
+    return [Column("p(best)", tuple(cells), 1, name="p(best)")]
+
+
+def _macs(records: tuple[ScoreRecord, ...]) -> list[Column]:
+    if not any(record.n_macs for record in records):
+        return []
+    return [Column("MACs", _marked(records, "macs", [count(record.n_macs) for record in records]), 6, name="MACs")]
+
+
+def _marked(records: tuple[ScoreRecord, ...], cost: str, cells: list[str]) -> tuple[str, ...]:
+    """Mark what is on the front of score and cost, with room where others are not."""
+    if not any(cost in record.efficient_in for record in records):
+        return tuple(cells)
+    return tuple(
+        cell + (_EFFICIENT if cost in record.efficient_in else " " * len(_EFFICIENT))
+        for cell, record in zip(cells, records, strict=True)
+    )
 
 
 def _layers(records: tuple[ScoreRecord, ...]) -> list[Column]:
@@ -121,14 +153,23 @@ def _legend(ranking: Ranking, shown: list[Column], left_out: list[str]) -> str:
         words.append("± standard error")
     if any(len(entry.parts) > 1 for record in ranking.ranked for entry in record.scores.values()):
         words.append(f"values of parts ({_part_names(ranking)}) are added after each is spread over 0 to 1")
+    if "p(best)" in titles:
+        words.append("p(best): probability of being the best by this score")
+        if any(_TIE in cell for column in shown if column.title == "p(best)" for cell in column.cells):
+            words.append("=: a tie, not clearly worse than the first at 90 %")
     if "layer" in titles:
         words.append("layer: the one each candidate is judged at")
     if "width" in titles:
         words.append(f"width: features per {_PART.get(ranking.task.unit, 'sample')}")
     if "params" in titles:
         words.append("params: parameters of the encoder")
+    if "MACs" in titles:
+        words.append("MACs: multiplications with an addition for one sample")
     if f"{unit}/s" in titles:
         words.append(f"{unit}/s: {_MEANING[unit]} a second when the features were extracted")
+    costs = [column for column in shown if column.title in ("params", "MACs", f"{unit}/s")]
+    if any(_EFFICIENT in cell for column in costs for cell in column.cells):
+        words.append("*: no other is better at no more of this cost")
     if "sec" in titles:
         words.append("sec: seconds for all of it in this run")
     if any(name != address for address, name in short_names([r.candidate for r in ranking.records]).items()):

@@ -6,6 +6,7 @@ from disk. What comes back is JSON, so that a candidate's library cannot run cod
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+from pathlib import Path
 from typing import Any, BinaryIO
 
 # Length of the job's pickle, before it on the pipe.
@@ -81,10 +83,19 @@ def _run(runner: Any, job: Any, outbox: BinaryIO) -> dict[str, Any]:
 
     start = time.perf_counter()
     try:
-        return record_to_dict(runner(job, emit))
+        return {**record_to_dict(runner(job, emit)), "peak_memory": _peak_memory()}
     except Exception as error:
         details = traceback.format_exc()[-_DETAILS:]
         return record_to_dict(failed_record(job, error, time.perf_counter() - start, details))
+
+
+def _peak_memory() -> int | None:
+    """Return the most main memory that this process has held, in bytes; None where the system does not say."""
+    # Not `getrusage`, whose peak on Linux begins with that of the process that started this one.
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return None
 
 
 def _send(outbox: BinaryIO, message: dict[str, Any]) -> None:
