@@ -64,7 +64,7 @@ def run(terms, plan=None, seed=0, **facts):
     job = CandidateJob(address="", probe=probe, scores=("logme",))
     engine = Table(terms, **facts)
     names = [str(each) for each in range(len(terms))]
-    return race(job, names, lambda limit: engine, lambda event: None, plan or RacePlan())
+    return race(job, names, lambda limit: engine, lambda event: None, plan or RacePlan(first_size=256))
 
 
 def problem(seed, gaps, noise=1.0, shared=1.0):
@@ -129,7 +129,7 @@ class TestRecords:
         assert [record.n_samples for record in records] == [N, N]
 
     def test_a_budget_ends_it_after_the_first_round(self):
-        records, rounds = run(problem(0, [0.0, 0.01]), RacePlan(budget=1e-9))
+        records, rounds = run(problem(0, [0.0, 0.01]), RacePlan(budget=1e-9, first_size=256))
         assert len(rounds) == 1
         assert [record.status for record in records] == ["ranked", "ranked"]
         assert {record.n_samples for record in records} == {256}
@@ -163,7 +163,7 @@ class TestSizes:
         [(5000, 10, (256, 512, 1024, 2048, 5000)), (5000, 1000, (5000,)), (300, 3, (256, 300)), (100, 2, (100,))],
     )
     def test_double(self, n, n_classes, expected):
-        assert race_sizes(n, n_classes) == expected
+        assert race_sizes(n, n_classes, 256) == expected
 
 
 @pytest.fixture
@@ -209,3 +209,15 @@ class TestRank:
     def test_a_budget_must_be_a_time(self, files, budget):
         with pytest.raises(UsageError, match=r"^budget \(--budget\) must be a number above 0, alone or with one of us"):
             hubscout.rank(files / "target.npz", f"features:{files / '0'}.npz", budget=budget)
+
+
+def test_nobody_is_dropped_by_the_whole_probe(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 60)
+    np.savez(tmp_path / "labels.npz", labels=labels)
+    for name, signal in (("good", 4.0), ("bad", 0.0)):
+        features = rng.standard_normal((120, 6)) + signal * labels[:, None]
+        np.savez(tmp_path / f"{name}.npz", features=features, labels=labels)
+    candidates = [f"features:{tmp_path}/{name}.npz" for name in ("bad", "good")]
+    ranking = hubscout.rank(tmp_path / "labels.npz", candidates, scores="knn", race=True, engine="inline")
+    assert [record.rank for record in ranking.records] == [1, 2]

@@ -16,7 +16,7 @@ from hubscout.ranking.parts import combine_parts
 from hubscout.ranking.records import ScoreRecord
 from hubscout.ranking.rounds import Round
 
-FIRST_SIZE = 256
+FIRST_SIZE = 128
 ERROR_LEVEL = 0.05
 _GROWTH = 2
 # A first look with fewer samples of a class says little of it.
@@ -63,8 +63,8 @@ def race_sizes(n: int, n_classes: int, first_size: int = FIRST_SIZE) -> tuple[in
 
     Examples
     --------
-    >>> race_sizes(1500, 10), race_sizes(1000, 100), race_sizes(200, 2)
-    ((256, 512, 1500), (500, 1000), (200,))
+    >>> race_sizes(700, 10), race_sizes(1000, 100), race_sizes(120, 2)
+    ((128, 256, 700), (500, 1000), (120,))
     """
     sizes = [min(n, max(first_size, _SAMPLES_OF_CLASS * n_classes))]
     # What is left over joins the round before it: a last round of a few samples would cost a start of each model.
@@ -205,7 +205,8 @@ def _judge(
     survivors = []
     for address, record, judged in zip(running, records, combined, strict=True):
         gap = gaps.get(record.requested or record.candidate)
-        if gap is not None and leader is not None:
+        # Whoever was judged on the whole probe has cost all it can, and is ranked.
+        if gap is not None and leader is not None and record.n_samples != n_whole:
             reason = (
                 f"it was dropped after {record.n_samples} of {n_whole} samples: its {scores[0]} is "
                 f"{gap.difference:.3g} ± {gap.standard_error:.2g} below that of {leader.candidate}, so it is surely "
