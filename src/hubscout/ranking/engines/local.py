@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -26,6 +27,8 @@ _THREAD_VARIABLES = (
 )
 # Memory that the C library of Linux keeps for the next batch instead of handing it back.
 _KEPT_BYTES = str(2**30)
+
+_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class LocalEngine:
@@ -64,7 +67,7 @@ class LocalEngine:
         records: dict[int, ScoreRecord] = {}
         try:
             while len(records) < len(jobs):
-                index, event = heard.get()
+                index, event = _next(heard)
                 if event.record is not None:
                     records[index] = event.record
                 on_event(event)
@@ -179,3 +182,10 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _next(heard: queue.SimpleQueue[tuple[int, Event]]) -> tuple[int, Event]:
+    """Wait for the next event, and wake now and then: Ctrl-C may reach another thread, and does not end a wait here."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return heard.get(timeout=_SECONDS_BETWEEN_LOOKS)
