@@ -102,6 +102,23 @@ class TestModels:
 
 
 class TestExitCodes:
+    def test_a_race_drops_as_asked(self, hubscout, tmp_path):
+        rng = np.random.default_rng(0)
+        labels = np.arange(400) % 2
+        for name, shift in (("weak", 0.0), ("strong", 3.0)):
+            np.savez(tmp_path / f"{name}.npz", features=rng.standard_normal((400, 4)) + shift * labels[:, None])
+        np.savez(tmp_path / "target.npz", labels=labels)
+        addresses = [f"features:{tmp_path / name}.npz" for name in ("weak", "strong")]
+        done = hubscout("rank", tmp_path / "target.npz", "--engine", "inline", "--race", "--models", *addresses)
+        assert done.code == 0
+        assert "race, round 1: 2 candidates on 128 samples, 1 dropped" in done.err
+        assert "surely not the best" in done.out
+
+    def test_beyond_a_limit_nobody_is_ranked(self, rank):
+        done = rank("--max-params", "30M")
+        assert done.code == 5
+        assert "its parameters are unknown, and at most 30,000,000 are asked for" in done.err
+
     def test_partial_is_3_and_says_why(self, rank, files):
         done = rank(models=("gone", "strong"))
         assert done.code == 3

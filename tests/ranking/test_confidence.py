@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
+import hubscout
 from hubscout.ranking import Ranking
 from hubscout.ranking.confidence import add_standings, compare
 from hubscout.ranking.evidence import Evidence
@@ -106,3 +108,26 @@ class TestJson:
         assert back == made
         assert back.records[0].standing.method == "samples"
         assert back.records[0].evidence is None
+
+
+class TestEngines:
+    def test_a_process_of_its_own_changes_nothing(self, tmp_path):
+        rng = np.random.default_rng(0)
+        labels = np.arange(90) % 3
+        for name in "ab":
+            np.savez(tmp_path / f"{name}.npz", features=rng.standard_normal((90, 6)) + np.eye(6)[labels])
+        np.savez(tmp_path / "target.npz", labels=labels)
+        addresses = [f"features:{tmp_path / name}.npz" for name in "ab"]
+        found = [
+            hubscout.rank(tmp_path / "target.npz", addresses, scores=score, engine=engine)
+            for score in ("logme", "gbc")
+            for engine in ("inline", "local")
+        ]
+        standings = [[record.standing for record in each.records] for each in found]
+        assert standings[0] == standings[1]
+        assert standings[2] == standings[3]
+        assert [each[1].method for each in standings] == ["samples", "samples", "folds", "folds"]
+        assert all(0 < each[1].probability_best < 1 for each in standings)
+        assert [record.peak_memory is None for record in found[0].records] == [True, True]
+        if sys.platform == "linux":
+            assert all(record.peak_memory > 10_000_000 for record in found[1].records)

@@ -136,7 +136,7 @@ class TestRank:
         found = self.run(images, max_params=limit)
         assert [each.status for each in found.records] == ["ranked", "unranked"]
         assert "parameters, more than the" in found.records[1].reason
-        assert found.records[1].scores == {}
+        assert (found.records[1].scores, found.records[1].error_type) == ({}, "beyond_limit")
         assert found.records[1].n_parameters == max(sizes.values())
 
     def test_what_is_too_slow_does_not_decide(self, images):

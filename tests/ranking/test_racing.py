@@ -188,6 +188,9 @@ class TestRank:
         assert len(raced.records) == 4
         assert raced.rounds[0].dropped
         assert all("surely not the best" in record.reason for record in raced.not_ranked)
+        assert {record.error_type for record in raced.not_ranked} == {"dropped"}
+        seen = [record.n_samples for record in raced.not_ranked]
+        assert seen == sorted(seen, reverse=True)
         assert Ranking.from_json(raced.to_json()) == raced
         assert whole.rounds == ()
 

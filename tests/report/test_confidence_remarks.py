@@ -61,3 +61,9 @@ def test_race():
         "race: 1,280 of 3,000 forward passes, 57 % saved",
     ]
     assert race_remarks(ranking(record("X", 0.8))) == []
+
+
+def test_what_a_race_promises():
+    gone = ScoreRecord("Y", "unranked", error_type="dropped")
+    found = race_remarks(ranking(record("X", 1.0), gone, rounds=(Round(128, 128, ("X", "Y"), ("Y",)),)))
+    assert found[-1] == "race: who was dropped is surely not the best; that is wrong in at most 5 % of races"

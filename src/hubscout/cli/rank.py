@@ -144,5 +144,6 @@ def rank(
         write_chart(ranking, plot)
     if error is not None:
         raise error
-    if ranking.not_ranked:
+    # Who was left out by a limit or a race was left out as asked.
+    if any(record.error_type not in ("dropped", "beyond_limit") for record in ranking.not_ranked):
         raise typer.Exit(_PARTIAL)

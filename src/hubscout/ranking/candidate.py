@@ -101,7 +101,7 @@ def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
     start = time.perf_counter()
     card, feature_set, objection = acquire(job, emit)
     if feature_set is None:
-        return replace(_record(card, {}, {}), requested=job.address, status="unranked", reason=objection)
+        return replace(_record(card, {}, {}), requested=job.address, **_beyond(objection))
     emit("scoring", len(job.probe), len(job.probe), "")
     probe = job.probe
     labels = feature_set.labels if probe.boxes is None else (feature_set.labels, probe.boxes)
@@ -145,14 +145,17 @@ def run_candidate(job: CandidateJob, emit: Emit) -> ScoreRecord:
             entries[decides] = replace(entries[decides], standard_error=evidence.standard_error)
     return replace(
         _record(card, feature_set.provenance, entries),
-        status="ranked" if objection is None else "unranked",
-        reason=objection,
+        **({} if objection is None else _beyond(objection)),
         evidence=evidence,
         n_features=int(features.shape[1]),
         seconds=time.perf_counter() - start,
         requested=job.address,
         layers=choice,
     )
+
+
+def _beyond(objection: str | None) -> dict[str, Any]:
+    return {"status": "unranked", "reason": objection, "error_type": "beyond_limit"}
 
 
 def _choose_layer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,11 +25,14 @@ def order_records(records: Sequence[ScoreRecord], score: str) -> tuple[ScoreReco
     tuple of ScoreRecord
         Ranked candidates by falling value, the given order within ties, which share the better rank (1, 1,
         3) and may differ by rounding; then candidates without a value, with the reason; those that were out
-        before; failed ones last.
+        before, who saw the most samples first; failed ones last.
     """
     with_value = [r for r in records if r.status == "ranked" and r.value(score) is not None]
     without = [r for r in records if r.status == "ranked" and r.value(score) is None]
-    excluded = [r for r in records if r.status == "unranked"]
+    excluded = sorted(
+        (r for r in records if r.status == "unranked"),
+        key=lambda r: (-(r.n_samples or 0), -(-math.inf if (value := r.value(score)) is None else value)),
+    )
     failed = [r for r in records if r.status == "failed"]
     values = [value or 0.0 for value in tie_rounded([r.value(score) for r in with_value])]
     ranked = [

@@ -212,7 +212,7 @@ def _judge(
                 f"{gap.difference:.3g} ± {gap.standard_error:.2g} below that of {leader.candidate}, so it is surely "
                 "not the best"
             )
-            found[address] = replace(judged, status="unranked", rank=None, reason=reason)
+            found[address] = replace(judged, status="unranked", error_type="dropped", reason=reason)
             continue
         found[address] = record
         if record.status == "ranked" and record.value(scores[0]) is not None:

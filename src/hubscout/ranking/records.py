@@ -63,7 +63,7 @@ class ScoreRecord:
     reason : str or None
         One sentence: why it is not ranked.
     error_type : str or None
-        Class of the error, ``crash``, or ``time_limit``.
+        Class of the error, ``crash``, or ``time_limit``; of who could have been ranked ``dropped`` or ``beyond_limit``.
     details : str or None
         The end of what the candidate's process wrote, when it failed unexpectedly. Untrusted text.
     n_features, n_parameters, source_classes : int or None

@@ -16,7 +16,8 @@ class Standing:
     Parameters
     ----------
     probability_best : float or None
-        Chance that its value is the highest on many samples like these; None when errors are missing.
+        Chance that its value is the highest of those that are ranked, on many samples like these; None when errors are
+        missing.
     difference : float
         How far its value lies below that of the first candidate; 0 for the first.
     difference_error : float or None

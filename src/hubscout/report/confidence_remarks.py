@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hubscout.ranking.racing import ERROR_LEVEL
 from hubscout.ranking.records import Ranking, ScoreRecord
 from hubscout.ranking.rounds import passes
 from hubscout.report.names import short_names
@@ -82,4 +83,7 @@ def race_remarks(ranking: Ranking) -> list[str]:
         )
     looked, whole = passes(ranking.rounds), len(ranking.rounds[0].candidates) * ranking.probe.n
     lines.append(f"race: {looked:,} of {whole:,} forward passes, {100 * (1 - looked / whole):.0f} % saved")
+    if any(record.error_type == "dropped" for record in ranking.records):
+        error = f"{100 * ERROR_LEVEL:.0f} %"
+        lines.append(f"race: who was dropped is surely not the best; that is wrong in at most {error} of races")
     return lines
