@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from hubscout.data.task import RowProblem, Task
-from hubscout.ranking import ProbeFacts, Ranking, ScoreEntry, ScoreRecord
-from hubscout.ranking.standing import Standing
+from hubscout.ranking import ProbeFacts, Ranking, ScoreRecord
 from hubscout.report import probe_remarks, ranking_remarks
-from hubscout.report.remarks import standing_remark
 
 TASK = Task("pets", "classification", "image", ("cat", "dog"))
 
@@ -56,30 +54,3 @@ class TestRankingRemarks:
     def test_silence_when_there_is_nothing_to_say(self):
         ranking = Ranking(TASK, ProbeFacts(1, 1, 0, "all", ""), ("logme",), (ScoreRecord("a", "ranked"),))
         assert ranking_remarks(ranking) == []
-
-
-class TestStanding:
-    @staticmethod
-    def ranking(*standings):
-        values = [0.9, 0.8, 0.7][: len(standings)]
-        records = [
-            ScoreRecord(f"timm:{name}", "ranked", rank=1, scores={"knn": ScoreEntry(value)}, standing=standing)
-            for name, value, standing in zip("abc", values, standings, strict=False)
-        ]
-        task = Task("pets", "classification", "image", ("a", "b"))
-        return Ranking(task, ProbeFacts(10, 10, 0, "train", ""), ("knn",), tuple(records))
-
-    def test_first_and_ties(self):
-        found = standing_remark(
-            self.ranking(Standing(0.83, 0.0), Standing(0.15, 0.1, 0.1, True), Standing(0.02, 0.2, 0.05, False))
-        )
-        assert found == ["timm:a has the highest knn with a probability of 83 %; not clearly worse: timm:b (90 %)"]
-
-    def test_all_others_worse(self):
-        found = standing_remark(self.ranking(Standing(1.0, 0.0), Standing(0.0, 0.2, 0.05, False)))
-        assert found == ["timm:a has the highest knn with a probability of 100 %; all others are clearly worse (90 %)"]
-
-    def test_nothing_to_say(self):
-        assert standing_remark(self.ranking(Standing(1.0, 0.0))) == []
-        assert standing_remark(self.ranking(None, None)) == []
-        assert standing_remark(self.ranking(Standing(None, 0.0), Standing(None, 0.1))) == []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 # Terms of scores that fit a model do not know of the whole error of the fit. For these it widens errors by about as
-# much at 5 features as at 1280, and at 100 samples as at 400: benchmarks/coverage.py and tests/ranking/test_coverage.py.
+# much at 5 features as at 1280, at 100 samples as at 400: benchmarks/coverage.py, tests/ranking/test_coverage.py.
 _WIDENED = {"consensus": 1.2, "held_out": 1.2, "linear_probe": 1.1, "logme": 1.1}
 # For these it does not, and is measured on halves of the samples each time.
 _HALVED = ("knn",)

@@ -9,7 +9,6 @@ from hubscout.ranking.trajectory import trajectories
 from hubscout.report.confidence_remarks import confidence_remarks, race_remarks
 
 _SHOWN_PROBLEMS = 10
-_SHOWN_TIES = 3
 _UNITS = {"image": "images", "text": "texts", "features": "rows"}
 _PARTS = {"box": "boxes", "word": "words", "point": "points"}
 
@@ -80,34 +79,8 @@ def ranking_remarks(ranking: Ranking) -> list[str]:
     lines += race_remarks(ranking)
     lines += confidence_remarks(ranking)
     lines += [f"layers: {line}" for line in layer_remarks(ranking)]
-    lines += standing_remark(ranking)
     lines += [f"training: {run.remark()}" for run in trajectories(ranking)]
     return [printable(line) for line in lines]
-
-
-def standing_remark(ranking: Ranking) -> list[str]:
-    """Say how sure the first place is, and who ties with it.
-
-    Parameters
-    ----------
-    ranking : Ranking
-        The result.
-
-    Returns
-    -------
-    list of str
-        One line, or none where the deciding score has no error or there is nobody to compare with.
-    """
-    if len(ranking.ranked) < 2:
-        return []
-    first = ranking.ranked[0]
-    if first.standing is None or first.standing.probability_best is None:
-        return []
-    ties = [record.candidate for record in ranking.ranked[1:] if record.standing and record.standing.is_tie]
-    shown = ", ".join(ties[:_SHOWN_TIES]) + (f" and {len(ties) - _SHOWN_TIES} more" if len(ties) > _SHOWN_TIES else "")
-    tied = f"not clearly worse: {shown}" if ties else "all others are clearly worse"
-    chance = f"{first.standing.probability_best:.0%}".replace("%", " %")
-    return [f"{first.candidate} has the highest {ranking.scores[0]} with a probability of {chance}; {tied} (90 %)"]
 
 
 def layer_remarks(ranking: Ranking) -> list[str]:
